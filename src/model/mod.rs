@@ -1,0 +1,39 @@
+//! The data that flows between the stages: ids, values, desired resources, snapshots, drifts, plans.
+//!
+//! Flow: `baseline` and a provider make [`Desired`], a provider makes [`Snapshot`], `compare` makes [`Drift`]s,
+//! `plan` makes a [`Plan`], `guard` makes [`Verdict`]s, `saga` makes [`StepOutcome`]s; `report` shows them.
+//!
+//! **Invariant:** this module imports nothing of ours and does nothing but hold, order, hash and print data.
+
+mod digest;
+mod drift;
+mod finding;
+mod id;
+mod plan;
+mod problem;
+mod project;
+mod report;
+mod resource;
+mod run;
+mod snapshot;
+mod value;
+mod verdict;
+
+pub use digest::{Digest, DigestParseError, KeyedDigest};
+pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
+pub use finding::{Finding, Level};
+pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
+pub use plan::{Group, Plan, Risk, RiskLevel, Step, Undo, Verb};
+pub use problem::{Problem, Problems, Span};
+pub use project::{ForgeConfig, GuardConfig, Project, ProviderKind, Target, TrustConfig};
+pub use report::{
+    BaselineInfo, Command, PullNote, Recovered, RunReport, SignatureState, TargetInfo,
+};
+pub use resource::{Approval, Desired, Exemption, Fields, Origin, Presence, Scope, Selector};
+pub use run::{FinalState, GroupOutcome, GroupResult, StepOutcome, StepResult};
+pub use snapshot::{
+    Completeness, Contents, Listing, Member, Observation, Observed, Reason, ReasonCode, Snapshot,
+    State,
+};
+pub use value::{Blob, Value};
+pub use verdict::{HeldBecause, Mode, Verdict};

@@ -1,0 +1,152 @@
+//! The file system of a host as the host provider needs it: a port of its own, so that the kinds run unchanged on a
+//! local root, on a simulated one and, later, in a worker at the other end of a connection.
+//!
+//! **Invariant:** no implementation follows a symbolic link, leaves its root, or opens what is no regular file or directory.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Blob, Digest, Reason};
+
+/// A path below the root: raw names without `/`, `.`, `..` or NUL. Empty for the root itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct HostPath(pub Vec<Vec<u8>>);
+
+/// What sort of thing stands at a path.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeType {
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+/// All that one look at a path tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Node {
+    pub node_type: NodeType,
+    /// The low twelve bits: permissions, setuid, setgid, sticky.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Number of hard links.
+    pub links: u64,
+    /// Bytes, for a regular file.
+    pub size: u64,
+    /// Major and minor number, for devices.
+    pub device: Option<(u32, u32)>,
+    /// The text of a symbolic link.
+    pub target: Option<Vec<u8>>,
+    /// The content of a regular file, when it was asked for.
+    pub content: Option<Blob>,
+    /// `security.capability` in the words of `setcap` (`cap_net_raw=ep`), or its raw bytes in hex where it has no such form.
+    pub capabilities: Option<String>,
+    /// `system.posix_acl_access` and `_default` as raw bytes.
+    pub acl: Option<Vec<u8>>,
+    pub default_acl: Option<Vec<u8>>,
+    /// Other security labels and user attributes by name (`security.selinux`, `user.*`), kept when a file is replaced.
+    pub xattrs: Vec<(String, Vec<u8>)>,
+    pub immutable: bool,
+    pub append_only: bool,
+    /// The file system it lies on; a change while descending means a mount.
+    pub file_system: u64,
+    pub inode: u64,
+}
+
+/// How much of a regular file to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// Metadata only.
+    Nothing,
+    /// Read every byte and give the digest.
+    Digest,
+    /// As `Digest`, and keep the bytes when the digest is not `unless` and they are at most `max_bytes`.
+    Bytes {
+        unless: Option<Digest>,
+        max_bytes: u64,
+    },
+}
+
+/// The answer to one look.
+#[derive(Clone, Debug)]
+pub enum Look {
+    Present(Box<Node>, Option<Arc<[u8]>>),
+    Absent,
+    Unseen(Reason),
+}
+
+/// What has to be at a path.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wanted {
+    pub node_type: NodeType,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub content: Option<Arc<[u8]>>,
+    pub target: Option<Vec<u8>>,
+    pub device: Option<(u32, u32)>,
+    pub capabilities: Option<String>,
+    pub acl: Option<Vec<u8>>,
+    pub default_acl: Option<Vec<u8>>,
+    pub xattrs: Vec<(String, Vec<u8>)>,
+    pub immutable: bool,
+    pub append_only: bool,
+}
+
+/// Why a change did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FsError {
+    /// `verify` said that what is there is not what was expected. Nothing was changed.
+    #[error("{0}")]
+    Stale(String),
+    /// Refused before anything was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// Failed on the way.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A directory entry.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Entry {
+    pub name: Vec<u8>,
+    pub node_type: NodeType,
+}
+
+/// A closure that judges the node that is about to be replaced or removed; an error stops the change.
+pub type Verify<'a> = &'a (dyn Fn(&Look) -> Result<(), FsError> + Sync);
+
+/// A root with files in it.
+pub trait Fs: Send + Sync {
+    /// Looks at a path without following anything.
+    fn look(&self, path: &HostPath, want: Want) -> Look;
+
+    /// Lists a directory in the order of names, at most `max` entries; the flag says whether that was all.
+    fn list(&self, path: &HostPath, max: usize) -> Result<(Vec<Entry>, bool), Reason>;
+
+    /// Puts a file, directory, link or node there, atomically, whatever stands there now.
+    ///
+    /// `verify` judges what stands there at the last moment that the system allows. A directory that stays a
+    /// directory keeps its content; one that gives way to something else goes with all below it. `prepare` is
+    /// called with the absolute path of the new file, complete but not yet in place, and may veto.
+    fn put(
+        &self,
+        path: &HostPath,
+        wanted: &Wanted,
+        nonce: &str,
+        verify: Verify<'_>,
+        prepare: &dyn Fn(&std::path::Path) -> Result<(), FsError>,
+    ) -> Result<Vec<String>, FsError>;
+
+    /// Removes what stands there, a directory with all below it, never crossing into another file system.
+    fn remove(&self, path: &HostPath, nonce: &str, verify: Verify<'_>) -> Result<(), FsError>;
+
+    /// Removes what `put` or `remove` with this nonce left behind beside the path.
+    fn tidy(&self, path: &HostPath, nonce: &str) -> Result<(), FsError>;
+}

@@ -1,0 +1,2 @@
+//! The host provider.
+pub mod fs;
