@@ -4,7 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod document;
 pub mod model;
+pub mod plan;
 pub mod ports;
 pub mod providers;
+pub mod selector;

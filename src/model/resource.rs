@@ -52,6 +52,9 @@ pub enum Presence {
 /// That the baseline lists everything a listing of this resource may hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Default)]
 pub struct Scope {
+    /// The places that it covers, where that is not simply what lies below the resource's own address.
+    #[serde(default)]
+    pub within: BTreeSet<Address>,
     /// Globs, relative to the address, of what is left alone.
     pub ignore: Vec<String>,
     /// Addresses that the resource itself allows, besides those of other desired resources.

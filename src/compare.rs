@@ -1,0 +1,332 @@
+//! Compares what is desired with what was seen.
+//!
+//! Flow: [`Desired`] resources and a [`Snapshot`] of one target → [`Comparison`]: each resource is clean, drifted,
+//! exempted or not evaluated, and what lies in an exclusive scope without being listed is `Extra`.
+//!
+//! Cost: one pass over the resources and one over the members of listings, each with a binary search; no allocation for
+//! a resource that is clean but its id.
+//!
+//! **Invariant:** what could not be seen is never clean and never `Missing` or `Extra`.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    Address, Change, Comparison, Completeness, Desired, Drift, Exempted, Exemption, FieldDrift,
+    Fields, Member, NotEvaluated, Observation, Observed, Presence, Reason, ReasonCode, ResourceId,
+    Snapshot, State, Value,
+};
+use crate::selector::Matcher;
+
+/// Compares one target. `exemptions` that have expired at `now` silence nothing.
+pub fn compare(
+    desired: &[Desired],
+    snapshot: &Snapshot,
+    exemptions: &[Exemption],
+    now: Timestamp,
+) -> Comparison {
+    let mut found = Comparison::default();
+    let explained = Explained::of(desired);
+    let mut extra_places = BTreeSet::new();
+    for wanted in desired {
+        let Some(observation) = snapshot.observations.get(&wanted.id) else {
+            found.not_evaluated.push(not_evaluated(
+                wanted,
+                Reason::new(ReasonCode::Unsupported, "the provider did not look at it"),
+            ));
+            continue;
+        };
+        let partial = compare_listing(
+            wanted,
+            observation,
+            &explained,
+            &mut extra_places,
+            &mut found,
+        );
+        match compare_one(wanted, observation) {
+            Verdict::Drifted(drift) => found.drifts.push(*drift),
+            Verdict::NotEvaluated(reason) => {
+                found.not_evaluated.push(not_evaluated(wanted, reason));
+                continue;
+            }
+            Verdict::Clean if partial.is_none() => found.clean.push(wanted.id.clone()),
+            Verdict::Clean => {}
+        }
+        if let Some(reason) = partial {
+            found.not_evaluated.push(not_evaluated(wanted, reason));
+        }
+    }
+    exempt(&mut found, exemptions, now);
+    found.drifts.sort_by(|a, b| a.resource.cmp(&b.resource));
+    found
+        .not_evaluated
+        .sort_by(|a, b| a.resource.cmp(&b.resource));
+    found.clean.sort();
+    found
+}
+
+enum Verdict {
+    Clean,
+    Drifted(Box<Drift>),
+    NotEvaluated(Reason),
+}
+
+fn compare_one(wanted: &Desired, observation: &Observation) -> Verdict {
+    let (change, fields, after) = match (&wanted.presence, &observation.observed) {
+        (_, Observed::NotEvaluated(reason)) => return Verdict::NotEvaluated(reason.clone()),
+        (Presence::Absent, Observed::Absent) => return Verdict::Clean,
+        (Presence::Absent, Observed::Present(state)) => (Change::Extra, all_actual(state), None),
+        (Presence::Present(expected), Observed::Absent) => (
+            Change::Missing,
+            all_expected(expected),
+            Some(after_of(wanted, expected, None, observation)),
+        ),
+        (Presence::Present(expected), Observed::Present(state)) => {
+            let fields = field_drifts(expected, state);
+            if fields.is_empty() {
+                return Verdict::Clean;
+            }
+            let after = after_of(wanted, expected, Some(state), observation);
+            (Change::Changed, fields, Some(after))
+        }
+    };
+    Verdict::Drifted(Box::new(Drift {
+        resource: wanted.id.clone(),
+        address: wanted.address.clone(),
+        change,
+        fields,
+        before: observation.observed.clone(),
+        after,
+        origin: wanted.origin.clone(),
+        found_in: None,
+        risk: wanted.risk.clone(),
+        disclose: wanted.disclose,
+        sensitive: wanted.sensitive,
+        controls: wanted.controls.clone(),
+        depends_on: wanted.depends_on.iter().cloned().collect(),
+        options: wanted.options.clone(),
+    }))
+}
+
+/// The state that putting the baseline back leaves: the provider's own word, else the expected fields laid over what
+/// is there (when it is of the same type) or over the defaults.
+fn after_of(
+    wanted: &Desired,
+    expected: &Fields,
+    before: Option<&State>,
+    observation: &Observation,
+) -> State {
+    if let Some(remedy) = &observation.remedy {
+        return remedy.clone();
+    }
+    let same_type = |state: &&State| match expected.get("type") {
+        Some(wanted_type) => state.fields.get("type") == Some(wanted_type),
+        None => true,
+    };
+    let mut fields = match before.filter(same_type) {
+        Some(state) => state.fields.clone(),
+        None => wanted.create_with.clone(),
+    };
+    fields.extend(expected.clone());
+    State::of(fields)
+}
+
+fn field_drifts(expected: &Fields, state: &State) -> Vec<FieldDrift> {
+    let mut drifts = Vec::new();
+    for (name, value) in expected {
+        diff_value(name, Some(value), state.get(name), &mut drifts);
+    }
+    drifts
+}
+
+/// Maps are compared key by key, exactly; everything else as a whole.
+fn diff_value(
+    path: &str,
+    expected: Option<&Value>,
+    actual: Option<&Value>,
+    drifts: &mut Vec<FieldDrift>,
+) {
+    match (expected, actual) {
+        (Some(a), Some(b)) if a == b => {}
+        (Some(Value::Map(a)), Some(Value::Map(b))) => {
+            let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                diff_value(&format!("{path}.{key}"), a.get(key), b.get(key), drifts);
+            }
+        }
+        _ => drifts.push(FieldDrift {
+            path: path.to_owned(),
+            expected: expected.cloned(),
+            actual: actual.cloned(),
+        }),
+    }
+}
+
+fn all_expected(fields: &Fields) -> Vec<FieldDrift> {
+    fields
+        .iter()
+        .map(|(path, value)| FieldDrift {
+            path: path.clone(),
+            expected: Some(value.clone()),
+            actual: None,
+        })
+        .collect()
+}
+
+fn all_actual(state: &State) -> Vec<FieldDrift> {
+    state
+        .fields
+        .iter()
+        .map(|(path, value)| FieldDrift {
+            path: path.clone(),
+            expected: None,
+            actual: Some(value.clone()),
+        })
+        .collect()
+}
+
+/// The addresses that git knows of, in order, for "is this listed" and "does something listed lie below it".
+struct Explained<'a>(BTreeSet<&'a str>);
+
+impl<'a> Explained<'a> {
+    fn of(desired: &'a [Desired]) -> Self {
+        Self(
+            desired
+                .iter()
+                .flat_map(|wanted| {
+                    std::iter::once(&wanted.address)
+                        .chain(wanted.scope.iter().flat_map(|scope| &scope.allow))
+                })
+                .map(|address| address.0.as_str())
+                .collect(),
+        )
+    }
+
+    fn explains(&self, address: &Address) -> bool {
+        if self.0.contains(address.0.as_str()) {
+            return true;
+        }
+        // What lies below an address sorts right after `address/`; siblings such as `address-old` sort before that.
+        let below = format!("{}/", address.0.trim_end_matches('/'));
+        self.0
+            .range::<str, _>((Bound::Excluded(below.as_str()), Bound::Unbounded))
+            .next()
+            .is_some_and(|next| next.starts_with(&below))
+    }
+}
+
+/// Judges what lies in a scope. Returns the reason why the listing is not whole.
+fn compare_listing(
+    wanted: &Desired,
+    observation: &Observation,
+    explained: &Explained<'_>,
+    extra_places: &mut BTreeSet<Address>,
+    found: &mut Comparison,
+) -> Option<Reason> {
+    wanted.scope.as_ref()?;
+    let Some(listing) = &observation.listing else {
+        return match observation.observed {
+            Observed::Present(_) => Some(Reason::new(
+                ReasonCode::Unsupported,
+                "what lies in it could not be listed",
+            )),
+            _ => None,
+        };
+    };
+    for member in &listing.members {
+        if !covers(wanted, &member.address) {
+            continue;
+        }
+        if explained.explains(&member.address) || !extra_places.insert(member.address.clone()) {
+            continue;
+        }
+        let id = ResourceId::new(&wanted.id.target, &member.kind.0, member.address.0.clone());
+        match &member.observed {
+            Observed::Absent => {}
+            Observed::NotEvaluated(reason) => found.not_evaluated.push(NotEvaluated {
+                resource: id,
+                address: member.address.clone(),
+                reason: reason.clone(),
+                origin: wanted.origin.clone(),
+            }),
+            Observed::Present(state) => found.drifts.push(extra(wanted, member, state, id)),
+        }
+    }
+    match &listing.complete {
+        Completeness::Complete => None,
+        Completeness::Partial(reason) => Some(reason.clone()),
+    }
+}
+
+/// Whether the baseline lists everything at that place: nothing outside the scope is ever `Extra`.
+fn covers(wanted: &Desired, address: &Address) -> bool {
+    match &wanted.scope {
+        None => false,
+        Some(scope) if scope.within.is_empty() => address.is_below(&wanted.address),
+        Some(scope) => scope.within.iter().any(|place| address.is_within(place)),
+    }
+}
+
+fn extra(wanted: &Desired, member: &Member, state: &State, id: ResourceId) -> Drift {
+    let fields = match &member.remedy {
+        None => all_actual(state),
+        Some(remedy) => field_drifts(&remedy.fields, state),
+    };
+    Drift {
+        resource: id,
+        address: member.address.clone(),
+        change: Change::Extra,
+        fields,
+        before: member.observed.clone(),
+        after: member.remedy.clone(),
+        origin: wanted.origin.clone(),
+        found_in: Some(wanted.id.clone()),
+        risk: wanted.risk.clone(),
+        disclose: wanted.disclose,
+        sensitive: wanted.sensitive,
+        controls: wanted.controls.clone(),
+        depends_on: Vec::new(),
+        options: Fields::new(),
+    }
+}
+
+fn not_evaluated(wanted: &Desired, reason: Reason) -> NotEvaluated {
+    NotEvaluated {
+        resource: wanted.id.clone(),
+        address: wanted.address.clone(),
+        reason,
+        origin: wanted.origin.clone(),
+    }
+}
+
+fn exempt(found: &mut Comparison, exemptions: &[Exemption], now: Timestamp) {
+    let active: Vec<_> = exemptions
+        .iter()
+        .filter(|exemption| exemption.expires > now)
+        .map(|exemption| (exemption, Matcher::new(&exemption.selector)))
+        .collect();
+    if active.is_empty() {
+        return;
+    }
+    let drifts = std::mem::take(&mut found.drifts);
+    for drift in drifts {
+        let covering = active.iter().find(|(_, matcher)| {
+            matcher.matches(&drift.resource, &drift.address, drift.risk.level, false)
+        });
+        match covering {
+            Some((exemption, _)) => found.exempted.push(Exempted {
+                exemption: exemption.id.clone(),
+                drift,
+            }),
+            None => found.drifts.push(drift),
+        }
+    }
+    found
+        .exempted
+        .sort_by(|a, b| a.drift.resource.cmp(&b.drift.resource));
+}
+
+#[cfg(test)]
+mod tests;
