@@ -6,8 +6,23 @@
 
 pub mod compare;
 pub mod document;
+pub mod engine;
+pub mod guard;
 pub mod model;
 pub mod plan;
 pub mod ports;
 pub mod providers;
+pub mod saga;
 pub mod selector;
+
+/// An error with its causes, as one line for people.
+pub(crate) fn report_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

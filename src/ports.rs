@@ -28,6 +28,12 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, duration: Duration);
 }
 
+/// Makes what nobody can guess: names of temporary files, suffixes of runs. The drill's is seeded.
+pub trait Entropy: Send + Sync {
+    /// 32 hexadecimal digits, different at each call.
+    fn nonce(&self) -> String;
+}
+
 /// Files that lie beside the manifests, read from the same commit.
 pub trait SideFiles: Send + Sync {
     /// Reads the file at this path relative to the baseline's directory, `/`-separated, without following links.
@@ -147,6 +153,8 @@ pub struct RecordQuery {
     pub kinds: Vec<&'static str>,
     /// Only records that name this resource.
     pub resource: Option<ResourceId>,
+    /// Only records with a higher number.
+    pub after: u64,
 }
 
 /// The state store failed.

@@ -130,6 +130,11 @@ impl Contents {
         self.0.extend(other.0);
     }
 
+    /// All that is kept, in the order of digests.
+    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Arc<[u8]>)> {
+        self.0.iter()
+    }
+
     /// How many bytes are kept.
     pub fn bytes(&self) -> usize {
         self.0.values().map(|bytes| bytes.len()).sum()
@@ -148,6 +153,11 @@ impl State {
     /// The digest of all that can be put back.
     pub fn digest(&self) -> Digest {
         Digest::of_json("evenkeel state v1", &self.fields)
+    }
+
+    /// The contents that this state refers to.
+    pub fn blobs(&self) -> impl Iterator<Item = super::Blob> {
+        self.fields.values().filter_map(Value::as_blob)
     }
 
     /// The value of a field, restorable or not.

@@ -1,0 +1,412 @@
+//! One cycle, from the baseline to the report.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::act::{Acted, Acting};
+use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
+use super::look::{self, Looked, Wanted};
+use crate::document::Declared;
+use crate::guard::{ApprovalState, Situation, guard};
+use crate::model::{
+    Approval, BaselineInfo, Command, Digest, Exemption, Finding, GroupResult, Plan, Problems,
+    Project, Recovered, RunId, RunReport, StepResult, TargetInfo, TargetName, Verdict,
+};
+use crate::plan::plan;
+use crate::ports::{Clock, Entropy, Forge, Providers, Record, SideFiles, StateStore, StoreError};
+use crate::saga::{Purpose, RUN_ENDED, RUN_STARTED, recover};
+
+/// The ports that a cycle works through.
+pub struct Engine<'a> {
+    pub providers: &'a Providers,
+    pub store: &'a dyn StateStore,
+    pub clock: &'a dyn Clock,
+    pub entropy: &'a dyn Entropy,
+    pub forge: Option<&'a dyn Forge>,
+}
+
+/// What a cycle works on.
+pub struct CycleInput<'a> {
+    pub command: Command,
+    /// From a trusted commit.
+    pub project: &'a Project,
+    pub declared: &'a BTreeMap<TargetName, Vec<Declared>>,
+    pub exemptions: &'a [Exemption],
+    pub approvals: &'a [Approval],
+    pub findings: &'a [Finding],
+    pub files: &'a dyn SideFiles,
+    /// False for an untrusted revision: nothing live is asked by name.
+    pub connect: bool,
+    pub baseline: BaselineInfo,
+    pub targets: Vec<TargetInfo>,
+    pub kill_switch: Option<String>,
+    /// `--plan FILE`: only a plan with this hash is carried out, whole.
+    pub expected_plan: Option<Digest>,
+    /// Whether every target of the project is part of this run.
+    pub whole: bool,
+    pub notices: Vec<String>,
+}
+
+/// Why there is no report at all.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("the baseline has errors")]
+    Problems(Problems),
+    #[error("failed to use the journal")]
+    Store(#[from] StoreError),
+    #[error(
+        "the plan is stale: it was {expected}, and the plan made now is {found}; nothing was done"
+    )]
+    StalePlan { expected: String, found: String },
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What a cycle found, and what the guard says of it.
+pub(super) struct Judged {
+    pub facts: Facts,
+    pub wanted: Wanted,
+    pub looked: Looked,
+    pub plan: Plan,
+    pub verdicts: BTreeMap<Digest, Verdict>,
+}
+
+impl Engine<'_> {
+    /// Runs `plan` or `reconcile`.
+    ///
+    /// # Errors
+    /// When the baseline is not valid, the journal fails before anything was done, or `expected_plan` is not the plan.
+    pub async fn cycle(&self, input: CycleInput<'_>) -> Result<RunReport, EngineError> {
+        let started = self.clock.now();
+        if input.command == Command::Plan || !self.store.is_durable() {
+            let judged = self.judge(&input, started).await?;
+            return Ok(self.report(input, started, None, judged, Acted::default(), vec![]));
+        }
+        let run = new_run_id(started, self.entropy);
+        self.start_run(&run, &input)?;
+        match self.reconcile(&input, &run).await {
+            Ok(done) => {
+                let mut report = self.report(
+                    input,
+                    started,
+                    Some(run.clone()),
+                    done.judged,
+                    done.acted,
+                    done.recovered,
+                );
+                if let Some(after) = done.after {
+                    report.comparison = after.comparison;
+                    report.contents.extend(after.contents);
+                }
+                self.finish(&run, &mut report, done.whole)?;
+                Ok(report)
+            }
+            Err(error) => {
+                let payload = json!({"error": crate::report_chain(&error)});
+                self.record(&run, RUN_ENDED, &payload)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn start_run(&self, run: &RunId, input: &CycleInput<'_>) -> Result<(), StoreError> {
+        self.record(
+            run,
+            RUN_STARTED,
+            &json!({
+                "command": input.command,
+                "baseline": input.baseline,
+                "targets": input.targets,
+            }),
+        )?;
+        Ok(())
+    }
+
+    async fn reconcile(&self, input: &CycleInput<'_>, run: &RunId) -> Result<Done, EngineError> {
+        let recovered = recover(self.providers, self.store, self.clock, run).await?;
+        let mut judged = self.judge(input, self.clock.now()).await?;
+        if let Some(expected) = input.expected_plan {
+            refuse_other(expected, &judged)?;
+        }
+        self.record(run, PLANNED, &planned(&judged))?;
+        let mut contents = judged.wanted.contents.clone();
+        contents.extend(judged.looked.contents.clone());
+        let how = Acting {
+            run,
+            contents: &contents,
+            undo_max_bytes: input.project.guard.undo_max_bytes,
+            purpose: Purpose::Act,
+            all_or_nothing: input.expected_plan.is_some(),
+        };
+        let mut acted = self.act(&judged.plan, &judged.verdicts, how).await;
+        acted.errors.extend(failures(&acted));
+        let after = match acted.outcomes.is_empty() {
+            true => None,
+            false => Some(
+                look::look(
+                    self.providers,
+                    &judged.wanted,
+                    input.exemptions,
+                    self.clock.now(),
+                )
+                .await,
+            ),
+        };
+        judged.looked.contents = contents;
+        Ok(Done {
+            judged,
+            acted,
+            recovered,
+            after,
+            whole: input.whole,
+        })
+    }
+
+    /// Everything up to the guard's verdicts. Changes nothing.
+    pub(super) async fn judge(
+        &self,
+        input: &CycleInput<'_>,
+        now: Timestamp,
+    ) -> Result<Judged, EngineError> {
+        let facts = Facts::read(self.store)?;
+        let wanted = look::want(self.providers, input.declared, input.files, input.connect)
+            .await
+            .map_err(EngineError::Problems)?;
+        let looked = look::look(self.providers, &wanted, input.exemptions, now).await;
+        let plan = plan(
+            &looked.comparison.drifts,
+            input.findings,
+            input.project.guard.undo_max_bytes,
+        );
+        let approvals = self.judge_approvals(input, &facts, &plan, now).await;
+        let situation = self.situation(input, &facts, &wanted, &looked, approvals);
+        let verdicts = guard(&plan, &input.project.guard, &situation, now);
+        Ok(Judged {
+            facts,
+            wanted,
+            looked,
+            plan,
+            verdicts,
+        })
+    }
+
+    pub(super) fn situation(
+        &self,
+        input: &CycleInput<'_>,
+        facts: &Facts,
+        wanted: &Wanted,
+        looked: &Looked,
+        approvals: BTreeMap<Digest, ApprovalState>,
+    ) -> Situation {
+        Situation {
+            modes: input
+                .targets
+                .iter()
+                .map(|target| (target.name.clone(), target.mode))
+                .collect(),
+            evaluated: looked.comparison.coverage().evaluated(),
+            kill_switch: input.kill_switch.clone(),
+            own_places: self
+                .providers
+                .iter()
+                .map(|(target, provider)| {
+                    let places = provider.own_places();
+                    let places = places.into_iter().map(|own| (own.address, own.what));
+                    (target.clone(), places.collect())
+                })
+                .collect(),
+            approvals,
+            suspended: facts.suspended.clone(),
+            undo_failed: facts.undo_failed.clone(),
+            not_evaluated: look::unseen(&looked.comparison),
+            depends_on: wanted.dependencies(),
+            has_journal: input.command == Command::Plan || self.store.is_durable(),
+        }
+    }
+
+    async fn judge_approvals(
+        &self,
+        input: &CycleInput<'_>,
+        _facts: &Facts,
+        plan: &Plan,
+        _now: Timestamp,
+    ) -> BTreeMap<Digest, ApprovalState> {
+        input
+            .approvals
+            .iter()
+            .filter(|approval| plan.group(&approval.group).is_some())
+            .map(|approval| {
+                let why = "no forge is configured, so nobody can tell who merged it".to_owned();
+                (approval.group, ApprovalState::Invalid(why))
+            })
+            .collect()
+    }
+
+    pub(super) fn report(
+        &self,
+        input: CycleInput<'_>,
+        started: Timestamp,
+        run: Option<RunId>,
+        judged: Judged,
+        acted: Acted,
+        recovered: Vec<Recovered>,
+    ) -> RunReport {
+        let mut contents = judged.wanted.contents;
+        contents.extend(judged.looked.contents);
+        let mut errors = acted.errors;
+        for exemption in input.exemptions {
+            if exemption.expires <= started {
+                errors.push(format!(
+                    "exemption {} of {} expired at {} ({}); renew it or take it out",
+                    exemption.id, exemption.owner, exemption.expires, exemption.origin
+                ));
+            }
+        }
+        RunReport {
+            command: input.command,
+            run,
+            started,
+            ended: self.clock.now(),
+            baseline: input.baseline,
+            targets: input.targets,
+            found: judged.looked.comparison.clone(),
+            comparison: judged.looked.comparison,
+            plan: judged.plan,
+            verdicts: judged.verdicts,
+            outcomes: acted.outcomes,
+            recovered,
+            pulls: vec![],
+            notices: input.notices,
+            errors,
+            journal_head: self.store.head().ok().flatten(),
+            contents,
+            disclosure_key: self.store.disclosure_key(),
+            worst_finding: input.findings.iter().map(|finding| finding.level).max(),
+        }
+    }
+
+    /// Closes the run in the journal, and marks the commit as good when all of it was seen to be clean.
+    pub(super) fn finish(
+        &self,
+        run: &RunId,
+        report: &mut RunReport,
+        whole: bool,
+    ) -> Result<(), StoreError> {
+        let comparison = &report.comparison;
+        let clean = comparison.drifts.is_empty()
+            && comparison.not_evaluated.is_empty()
+            && report.errors.is_empty();
+        if let Some(commit) = &report.baseline.commit
+            && clean
+            && whole
+        {
+            self.record(run, VERIFIED_CLEAN, &json!({"commit": commit}))?;
+        }
+        let payload = json!({
+            "coverage": comparison.coverage(),
+            "outcomes": report.outcomes,
+            "errors": report.errors,
+        });
+        self.record(run, RUN_ENDED, &payload)?;
+        report.ended = self.clock.now();
+        report.journal_head = self.store.head()?;
+        Ok(())
+    }
+
+    pub(super) fn record<T: Serialize>(
+        &self,
+        run: &RunId,
+        kind: &str,
+        payload: &T,
+    ) -> Result<Record, StoreError> {
+        let payload = serde_json::to_value(payload).expect("records are plain data");
+        self.store.append(run, kind, self.clock.now(), payload)
+    }
+}
+
+/// A `reconcile` that came to its end.
+struct Done {
+    judged: Judged,
+    acted: Acted,
+    recovered: Vec<Recovered>,
+    /// What was seen after acting; none when nothing was done.
+    after: Option<Looked>,
+    whole: bool,
+}
+
+/// `--plan FILE` applies exactly that plan, with nothing held back, or refuses.
+fn refuse_other(expected: Digest, judged: &Judged) -> Result<(), EngineError> {
+    if expected != judged.plan.hash {
+        return Err(EngineError::StalePlan {
+            expected: expected.short(),
+            found: judged.plan.hash.short(),
+        });
+    }
+    for verdict in judged.verdicts.values() {
+        if let Verdict::Held(because) = verdict {
+            return Err(EngineError::Refused(format!(
+                "the plan cannot be applied whole, so nothing was done: {because}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The plan as the journal keeps it: enough to say later what was decided and why.
+fn planned(judged: &Judged) -> serde_json::Value {
+    let groups: Vec<_> = judged
+        .plan
+        .groups
+        .iter()
+        .map(|group| {
+            let resources: Vec<_> = group.steps.iter().map(|step| &step.resource).collect();
+            json!({
+                "hash": group.hash,
+                "fingerprint": group.fingerprint,
+                "resources": resources,
+                "verdict": judged.verdicts.get(&group.hash),
+            })
+        })
+        .collect();
+    json!({
+        "plan": judged.plan.hash,
+        "groups": groups,
+        "coverage": judged.looked.comparison.coverage(),
+    })
+}
+
+/// A sentence for each group that failed; a stale one is no error, the next run plans it anew.
+pub(super) fn failures(acted: &Acted) -> Vec<String> {
+    let mut errors = Vec::new();
+    for outcome in &acted.outcomes {
+        if !matches!(outcome.result, GroupResult::Failed | GroupResult::Broken) {
+            continue;
+        }
+        for step in &outcome.steps {
+            match &step.result {
+                StepResult::Failed { error } => {
+                    errors.push(format!("failed to put {} right: {error}", step.resource));
+                }
+                StepResult::UnwindFailed { error } => errors.push(format!(
+                    "failed to take {} back: {error}; its target is propose-only until a person has looked",
+                    step.resource
+                )),
+                _ => {}
+            }
+        }
+    }
+    errors
+}
+
+/// A new run's id: the time, so that ids sort, and six digits that keep two runs of one second apart.
+pub(super) fn new_run_id(now: Timestamp, entropy: &dyn Entropy) -> RunId {
+    let nonce = entropy.nonce();
+    RunId(format!(
+        "{}-{}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        &nonce[..6.min(nonce.len())]
+    ))
+}

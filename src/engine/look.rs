@@ -1,0 +1,135 @@
+//! The first half of a cycle: normalise, observe and compare, over all targets at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+
+use crate::compare::compare;
+use crate::document::Declared;
+use crate::model::{
+    Comparison, Contents, Desired, Exemption, NotEvaluated, Problems, ResourceId, TargetName,
+};
+use crate::ports::{Normalised, Providers, SideFiles};
+
+/// How many targets are looked at side by side.
+const TARGETS_AT_ONCE: usize = 16;
+
+/// What is desired on every target, and what could not be resolved.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub desired: BTreeMap<TargetName, Vec<Desired>>,
+    /// The contents that the baseline wants.
+    pub contents: Contents,
+    not_evaluated: Vec<NotEvaluated>,
+}
+
+/// What was seen, compared with what is wanted.
+#[derive(Debug, Default)]
+pub struct Looked {
+    pub comparison: Comparison,
+    /// Live contents that differ.
+    pub contents: Contents,
+}
+
+/// Has every provider make its resources comparable.
+///
+/// # Errors
+/// Every problem of every target, in one go.
+pub async fn want(
+    providers: &Providers,
+    declared: &BTreeMap<TargetName, Vec<Declared>>,
+    files: &dyn SideFiles,
+    connect: bool,
+) -> Result<Wanted, Problems> {
+    let mut wanted = Wanted::default();
+    let mut problems = Problems::default();
+    let none = Vec::new();
+    let all: Vec<(&TargetName, &Vec<Declared>, Normalised)> = stream::iter(providers)
+        .map(|(target, provider)| {
+            let declared = declared.get(target).unwrap_or(&none);
+            async move {
+                let normalised = provider.normalise(declared, files, connect).await;
+                (target, declared, normalised)
+            }
+        })
+        .buffered(TARGETS_AT_ONCE)
+        .collect()
+        .await;
+    for (target, declared, normalised) in all {
+        problems.extend(normalised.problems);
+        wanted.contents.extend(normalised.contents);
+        wanted.desired.insert(target.clone(), normalised.desired);
+        for (resource, address, reason) in normalised.not_evaluated {
+            let Some(document) = declared.iter().find(|document| document.id == resource) else {
+                continue;
+            };
+            wanted.not_evaluated.push(NotEvaluated {
+                origin: document.at.clone(),
+                resource,
+                address,
+                reason,
+            });
+        }
+    }
+    if problems.is_empty() {
+        return Ok(wanted);
+    }
+    problems.sort();
+    Err(problems)
+}
+
+/// Observes every target and compares.
+pub async fn look(
+    providers: &Providers,
+    wanted: &Wanted,
+    exemptions: &[Exemption],
+    now: Timestamp,
+) -> Looked {
+    let mut looked = Looked::default();
+    let snapshots: Vec<_> = stream::iter(&wanted.desired)
+        .filter_map(|(target, desired)| async move {
+            providers.get(target).map(|provider| (provider, desired))
+        })
+        .map(|(provider, desired)| async move { (desired, provider.observe(desired).await) })
+        .buffered(TARGETS_AT_ONCE)
+        .collect()
+        .await;
+    for (desired, snapshot) in snapshots {
+        looked
+            .comparison
+            .extend(compare(desired, &snapshot, exemptions, now));
+        looked.contents.extend(snapshot.contents);
+    }
+    looked
+        .comparison
+        .not_evaluated
+        .extend(wanted.not_evaluated.iter().cloned());
+    looked
+}
+
+impl Wanted {
+    /// What each resource depends on.
+    pub fn dependencies(&self) -> BTreeMap<ResourceId, Vec<ResourceId>> {
+        self.desired
+            .values()
+            .flatten()
+            .filter(|desired| !desired.depends_on.is_empty())
+            .map(|desired| {
+                (
+                    desired.id.clone(),
+                    desired.depends_on.iter().cloned().collect(),
+                )
+            })
+            .collect()
+    }
+}
+
+/// The resources that could not be evaluated.
+pub fn unseen(comparison: &Comparison) -> BTreeSet<ResourceId> {
+    comparison
+        .not_evaluated
+        .iter()
+        .map(|unseen| unseen.resource.clone())
+        .collect()
+}
