@@ -1,1 +1,3 @@
-fn main() {}
+//! The one integration-test binary: each file is a part of it, since each binary costs a link of everything.
+
+mod tidy;

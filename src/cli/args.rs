@@ -1,0 +1,385 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Mode;
+
+/// Keeps live systems on the state that a team committed to git, and answers incidents with the same means.
+#[derive(Parser, Debug)]
+#[command(name = "evenkeel", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 clean, 1 error, 2 drift or waiting for approval, 3 indicator of compromise,
+4 not everything could be evaluated, 5 the guard refused, 6 a drill failed.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Says more: -v all drifts in full, -vv what is done, -vvv everything (also: EVENKEEL_LOG).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Validates the baseline: every error with file, line, column and a hint.
+    Check(CheckArgs),
+    /// Makes a project to start from.
+    Init(InitArgs),
+    /// Shows what differs and what would be done; changes nothing.
+    Plan(PlanArgs),
+    /// Puts the baseline back, as far as modes and guard allow, and proves it.
+    Reconcile(ReconcileArgs),
+    /// Takes back what a run did, and proves it.
+    Undo(UndoArgs),
+    /// Shows or verifies the journal.
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
+    /// Opens a pull request that makes the live state the baseline.
+    Adopt(AdoptArgs),
+    /// Replays recorded incidents in simulated time.
+    Drill(DrillArgs),
+    /// Decides whose commits are believed.
+    Trust {
+        #[command(subcommand)]
+        command: TrustCommand,
+    },
+    /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo, drill.
+    Demo(DemoArgs),
+}
+
+/// Where the baseline is.
+#[derive(Args, Debug, Clone)]
+pub struct BaselineArgs {
+    /// The directory of the baseline, in a git repository.
+    #[arg(long, value_name = "DIR", default_value = "desired-state", env = "EVENKEEL_BASELINE")]
+    pub baseline: PathBuf,
+    /// The commit to read: a revision, or last-good (the newest that was verified clean).
+    #[arg(long, value_name = "REV", conflicts_with = "worktree")]
+    pub rev: Option<String>,
+    /// Reads the files as they lie instead of a commit.
+    #[arg(long)]
+    pub worktree: bool,
+    /// Only these targets.
+    #[arg(long, value_name = "NAME")]
+    pub target: Vec<String>,
+    /// Judges signatures by this file (OpenSSH's allowed_signers), for a runner that keeps no state; signatures are then required.
+    #[arg(long, value_name = "FILE", env = "EVENKEEL_ALLOWED_SIGNERS")]
+    pub allowed_signers: Option<PathBuf>,
+    /// Accepts a commit that does not descend from the last trusted one.
+    #[arg(long)]
+    pub allow_rewind: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// Where evenkeel keeps its journal.
+#[derive(Args, Debug, Clone)]
+pub struct StateArgs {
+    /// The state directory, or none for a runner without a disk; default: .evenkeel at the top of the repository.
+    #[arg(long, value_name = "DIR|none", env = "EVENKEEL_STATE")]
+    pub state: Option<PathBuf>,
+    /// The key that signs the journal; made on first use. Default: journal.key in the state directory.
+    #[arg(long, value_name = "FILE", env = "EVENKEEL_JOURNAL_KEY")]
+    pub journal_key: Option<PathBuf>,
+}
+
+/// What a run leaves for CI.
+#[derive(Args, Debug, Clone, Default)]
+pub struct OutputArgs {
+    /// Also writes reports: sarif=FILE,junit=FILE,markdown=FILE,json=FILE.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<String>,
+    /// Only what is at least this bad fails: drift, not-evaluated, refused, or a finding's level (low to critical).
+    #[arg(long, value_name = "LEVEL")]
+    pub fail_on: Option<String>,
+    /// Exits with 0 whatever was found; errors still exit with 1.
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Shows live content even where the output is no terminal.
+    #[arg(long)]
+    pub show_content: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+}
+
+/// Arguments of `init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Where to make it.
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The first target's name.
+    #[arg(long, default_value = "local")]
+    pub target: String,
+    /// The first target's root.
+    #[arg(long, default_value = "/")]
+    pub root: String,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlanArgs {
+    #[command(subcommand)]
+    pub command: Option<PlanCommand>,
+    #[command(flatten)]
+    pub common: PlanCommonArgs,
+}
+
+/// What `plan` and `plan show` have in common.
+#[derive(Args, Debug, Clone)]
+pub struct PlanCommonArgs {
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Lowers the mode; never raises it.
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+    /// Writes the plan, for reconcile --plan.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Plans a revision that nobody vouches for (a fork's): no token, no network, no command; guard and forge from the trusted commit.
+    #[arg(long)]
+    pub untrusted: bool,
+    /// The commit whose evenkeel.yaml counts with --untrusted.
+    #[arg(long, value_name = "REV", requires = "untrusted")]
+    pub trusted_rev: Option<String>,
+}
+
+/// Subcommands of `plan`.
+#[derive(Subcommand, Debug)]
+pub enum PlanCommand {
+    /// Shows one group of the plan that would be made now, whole.
+    Show {
+        /// The group's hash, or the start of it.
+        hash: String,
+        #[command(flatten)]
+        common: PlanCommonArgs,
+    },
+}
+
+/// Arguments of `reconcile`.
+#[derive(Args, Debug)]
+pub struct ReconcileArgs {
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Lowers the mode; never raises it.
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+    /// Applies exactly this plan, whole, or refuses.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
+
+/// How long to wait for another run.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct LockArgs {
+    /// How long to wait for another run on the same root, such as 0s or 5m.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub lock_wait: Duration,
+}
+
+/// Arguments of `undo`.
+#[derive(Args, Debug)]
+pub struct UndoArgs {
+    /// The run to take back.
+    #[arg(required_unless_present = "resume")]
+    pub run: Option<String>,
+    /// Also takes back what answered an indicator of compromise.
+    #[arg(long)]
+    pub reopen: bool,
+    /// Ends the rest that an undo began, so that the schedule takes over again.
+    #[arg(long, value_name = "RUN", conflicts_with = "run")]
+    pub resume: Option<String>,
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
+
+/// Subcommands of `journal`.
+#[derive(Subcommand, Debug)]
+pub enum JournalCommand {
+    /// Shows records.
+    Show {
+        /// Only this run.
+        #[arg(long)]
+        run: Option<String>,
+        /// Only what names this resource (target/Kind/name).
+        #[arg(long)]
+        resource: Option<String>,
+        /// Only records of this kind.
+        #[arg(long)]
+        kind: Vec<String>,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+    /// Proves that no record was changed, removed, reordered or cut off.
+    Verify {
+        /// A head that an earlier run printed: it has to be in the journal still.
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+}
+
+/// Which journal.
+#[derive(Args, Debug, Clone)]
+pub struct JournalArgs {
+    /// The directory of the baseline whose repository holds the journal.
+    #[arg(long, value_name = "DIR", default_value = "desired-state", env = "EVENKEEL_BASELINE")]
+    pub baseline: PathBuf,
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// Arguments of `adopt`.
+#[derive(Args, Debug)]
+pub struct AdoptArgs {
+    /// The resources: target/Kind/name, Kind/name or name.
+    #[arg(required = true, value_name = "RESOURCE")]
+    pub resources: Vec<String>,
+    /// Prints the change instead of opening a pull request.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// Arguments of `drill`.
+#[derive(Args, Debug)]
+pub struct DrillArgs {
+    /// Names below the scenarios directory, or paths; all when none is given.
+    pub scenarios: Vec<String>,
+    /// Where scenarios are.
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub dir: PathBuf,
+    /// Seeds everything that chance decides.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Rewrites expected.txt; never while an expectation fails.
+    #[arg(long)]
+    pub bless: bool,
+    /// Also writes a report: junit=FILE.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<String>,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// Subcommands of `trust`.
+#[derive(Subcommand, Debug)]
+pub enum TrustCommand {
+    /// Pins the first trusted commit.
+    Init {
+        #[command(flatten)]
+        baseline: BaselineArgs,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Shows what is trusted, and whether the commit at hand is.
+    Show {
+        #[command(flatten)]
+        baseline: BaselineArgs,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// The example project.
+    #[arg(long, value_name = "DIR", default_value = "desired-state")]
+    pub example: PathBuf,
+    /// The scenarios for the drill at the end.
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub scenarios: PathBuf,
+    /// Keeps the throw-away folder and says where it is.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Output formats.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// When to use colour.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Modes on the command line.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ModeArg {
+    Observe,
+    Propose,
+    Enforce,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Observe => Self::Observe,
+            ModeArg::Propose => Self::Propose,
+            ModeArg::Enforce => Self::Enforce,
+        }
+    }
+}
+
+/// Reads `90s`, `5m`, `2h` or `1d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is written 30s, 5m, 2h or 1d".to_owned();
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}
