@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod document;
 pub mod engine;
+pub mod entropy;
 pub mod guard;
 pub mod model;
 pub mod plan;
@@ -14,6 +15,7 @@ pub mod ports;
 pub mod providers;
 pub mod saga;
 pub mod selector;
+pub mod trust;
 
 /// An error with its causes, as one line for people.
 pub(crate) fn report_chain(error: &dyn std::error::Error) -> String {

@@ -192,8 +192,19 @@ fn pure_stages_have_no_effects() {
             continue;
         }
         let effects = [
-            "std::fs", "std::env", "std::net", "std::process", "std::time::Instant", "SystemTime",
-            "Timestamp::now", "tracing::", "async fn", ".await", "rand::", "getrandom", "println!",
+            "std::fs",
+            "std::env",
+            "std::net",
+            "std::process",
+            "std::time::Instant",
+            "SystemTime",
+            "Timestamp::now",
+            "tracing::",
+            "async fn",
+            ".await",
+            "rand::",
+            "getrandom",
+            "println!",
         ];
         for effect in effects {
             if text.contains(effect) {
