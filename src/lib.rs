@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod document;
+pub mod forge;
 pub mod model;
 pub mod ports;
 pub mod providers;
