@@ -8,18 +8,27 @@
 /// The longest text that one escaped name may become, in characters.
 const MAX_NAME_CHARS: usize = 400;
 
-/// Escapes text for use in a Markdown paragraph: no markup, no mention, no link, no reference, no control character.
+/// Escapes text for use within a line of Markdown: no markup, no mention, no link, no reference, no control character.
 ///
-/// Longer texts are cut at 400 characters, with an ellipsis.
+/// It is for text that follows other text on its line; what marks only the start of a line is left alone. Longer texts
+/// are cut at 400 characters, with an ellipsis.
 pub fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
     for c in cut(text) {
         match c {
-            // A zero-width space behind the sign keeps a forge from reading `@name` and `#12` in the rendered text.
+            // A zero-width space behind the sign keeps a forge from reading `@name`, `#12` and `GH-12` in rendered text.
             '@' | '#' => out.extend(['\\', c, '\u{200b}']),
-            c if c.is_ascii_punctuation() => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '|' | '&' | '$' | '!' => {
+                out.extend(['\\', c]);
+            }
+            '-' if matches!(before, 'h' | 'H') => out.push_str("-\u{200b}"),
+            // Links that a forge makes by itself: `https:…`, `www.…`.
+            ':' => out.push_str("\\:"),
+            '.' if before.is_ascii_alphabetic() => out.extend(['\\', c]),
             c => push_visible(&mut out, c),
         }
+        before = c;
     }
     out
 }
@@ -130,7 +139,7 @@ mod tests {
             escape_markdown("@org/admins fixes #12 https://evil.example <img src=x> [a](b)\n# h");
         assert_eq!(
             escaped,
-            "\\@\u{200b}org\\/admins fixes \\#\u{200b}12 https\\:\\/\\/evil\\.example \\<img src\\=x\\> \\[a\\]\\(b\\)U+000A\\#\u{200b} h"
+            "\\@\u{200b}org/admins fixes \\#\u{200b}12 https\\://evil\\.example \\<img src=x\\> \\[a\\](b)U+000A\\#\u{200b} h"
         );
         assert_eq!(code_span("a|b`c``d"), "```a\\|b`c``d```");
         assert_eq!(code_span("`"), "`` ` ``");
