@@ -8,6 +8,7 @@ pub mod compare;
 pub mod document;
 pub mod engine;
 pub mod entropy;
+pub mod forge;
 pub mod guard;
 pub mod model;
 pub mod plan;

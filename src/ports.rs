@@ -228,8 +228,12 @@ pub struct PullRequest {
     pub state: PullState,
     pub author: Person,
     pub merged_by: Option<Person>,
-    /// Everyone who authored, committed or pushed what is on its branch, as far as the forge tells.
+    /// Everyone who authored or committed what is on its branch, as far as the forge tells; an empty login stands for
+    /// somebody who has no account there. Empty in a list.
     pub pushers: Vec<Person>,
+    /// The paths that it changes. Empty in a list.
+    #[serde(default)]
+    pub files: Vec<String>,
     pub closed_at: Option<Timestamp>,
     pub closed_by: Option<Person>,
     /// The commit that the merge made on the base branch.
