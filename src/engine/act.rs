@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Engine;
 use super::facts::{APPROVAL_USED, UNDO_FAILED};
+use super::propose::use_of;
 use crate::model::{
     Contents, Digest, Group, GroupOutcome, GroupResult, Plan, RunId, StepResult, TargetName,
     Verdict,
@@ -33,6 +34,8 @@ pub(super) struct Acting<'a> {
     pub purpose: Purpose,
     /// One failure takes everything back.
     pub all_or_nothing: bool,
+    /// The pull request behind each approval that counts.
+    pub pulls_of: &'a BTreeMap<Digest, u64>,
 }
 
 impl Engine<'_> {
@@ -130,7 +133,13 @@ impl Engine<'_> {
     ) -> Result<GroupOutcome, StoreError> {
         if approved {
             // Before the effect: an approval that was spent in vain can be given again, one that is used twice cannot be taken back.
-            self.record(how.run, APPROVAL_USED, &json!({"group": group.hash}))?;
+            let pull = how.pulls_of.get(&group.hash).copied().unwrap_or_default();
+            let payload = json!({
+                "approval": use_of(&group.hash, pull),
+                "group": group.hash,
+                "pull": pull,
+            });
+            self.record(how.run, APPROVAL_USED, &payload)?;
         }
         let outcome = saga.run(group, how.purpose).await?;
         if outcome.result == GroupResult::Broken {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::act::{Acted, Acting};
 use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
 use super::look::{self, Looked, Wanted};
+use super::propose::Asked;
 use crate::document::Declared;
 use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
@@ -67,7 +68,7 @@ pub enum EngineError {
 
 /// What a cycle found, and what the guard says of it.
 pub(super) struct Judged {
-    pub facts: Facts,
+    pub asked: Asked,
     pub wanted: Wanted,
     pub looked: Looked,
     pub plan: Plan,
@@ -83,17 +84,22 @@ impl Engine<'_> {
         let started = self.clock.now();
         if input.command == Command::Plan || !self.store.is_durable() {
             let judged = self.judge(&input, started).await?;
-            return Ok(self.report(input, started, None, judged, Acted::default(), vec![]));
+            return self.only_look(&input, started, judged).await;
         }
         let run = new_run_id(started, self.entropy);
         self.start_run(&run, &input)?;
         match self.reconcile(&input, &run).await {
             Ok(done) => {
+                let asked = done.judged.asked;
+                let judged = Judged {
+                    asked: Asked::default(),
+                    ..done.judged
+                };
                 let mut report = self.report(
-                    input,
+                    &input,
                     started,
                     Some(run.clone()),
-                    done.judged,
+                    judged,
                     done.acted,
                     done.recovered,
                 );
@@ -101,6 +107,7 @@ impl Engine<'_> {
                     report.comparison = after.comparison;
                     report.contents.extend(after.contents);
                 }
+                self.sync_forge(&input, &run, &asked, &mut report).await;
                 self.finish(&run, &mut report, done.whole)?;
                 Ok(report)
             }
@@ -140,6 +147,7 @@ impl Engine<'_> {
             undo_max_bytes: input.project.guard.undo_max_bytes,
             purpose: Purpose::Act,
             all_or_nothing: input.expected_plan.is_some(),
+            pulls_of: &judged.asked.pulls_of,
         };
         let mut acted = self.act(&judged.plan, &judged.verdicts, how).await;
         acted.errors.extend(failures(&acted));
@@ -181,11 +189,12 @@ impl Engine<'_> {
             input.findings,
             input.project.guard.undo_max_bytes,
         );
-        let approvals = self.judge_approvals(input, &facts, &plan, now).await;
+        let asked = self.ask_forge(input, &facts, &plan, now).await;
+        let approvals = asked.approvals.clone();
         let situation = self.situation(input, &facts, &wanted, &looked, approvals);
         let verdicts = guard(&plan, &input.project.guard, &situation, now);
         Ok(Judged {
-            facts,
+            asked,
             wanted,
             looked,
             plan,
@@ -227,27 +236,30 @@ impl Engine<'_> {
         }
     }
 
-    async fn judge_approvals(
+    /// A `plan`, or a `reconcile` without a journal, which proposes and does nothing else.
+    async fn only_look(
         &self,
         input: &CycleInput<'_>,
-        _facts: &Facts,
-        plan: &Plan,
-        _now: Timestamp,
-    ) -> BTreeMap<Digest, ApprovalState> {
-        input
-            .approvals
-            .iter()
-            .filter(|approval| plan.group(&approval.group).is_some())
-            .map(|approval| {
-                let why = "no forge is configured, so nobody can tell who merged it".to_owned();
-                (approval.group, ApprovalState::Invalid(why))
-            })
-            .collect()
+        started: Timestamp,
+        mut judged: Judged,
+    ) -> Result<RunReport, EngineError> {
+        if let Some(expected) = input.expected_plan {
+            refuse_other(expected, &judged)?;
+        }
+        let asked = std::mem::take(&mut judged.asked);
+        let mut report = self.report(input, started, None, judged, Acted::default(), vec![]);
+        if input.command == Command::Reconcile {
+            let run = new_run_id(started, self.entropy);
+            self.sync_forge(input, &run, &asked, &mut report).await;
+        } else {
+            report.errors.extend(asked.errors);
+        }
+        Ok(report)
     }
 
     pub(super) fn report(
         &self,
-        input: CycleInput<'_>,
+        input: &CycleInput<'_>,
         started: Timestamp,
         run: Option<RunId>,
         judged: Judged,
@@ -270,8 +282,8 @@ impl Engine<'_> {
             run,
             started,
             ended: self.clock.now(),
-            baseline: input.baseline,
-            targets: input.targets,
+            baseline: input.baseline.clone(),
+            targets: input.targets.clone(),
             found: judged.looked.comparison.clone(),
             comparison: judged.looked.comparison,
             plan: judged.plan,
@@ -279,7 +291,7 @@ impl Engine<'_> {
             outcomes: acted.outcomes,
             recovered,
             pulls: vec![],
-            notices: input.notices,
+            notices: input.notices.clone(),
             errors,
             journal_head: self.store.head().ok().flatten(),
             contents,

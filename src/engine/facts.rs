@@ -39,7 +39,7 @@ pub struct Suspended {
 pub struct Facts {
     pub suspended: BTreeMap<ResourceId, Suspension>,
     pub undo_failed: BTreeMap<TargetName, RunId>,
-    /// Hashes of groups whose approval has been used, as text.
+    /// Approvals that have been used, each as the group's hash and the pull request's number.
     pub approvals_used: BTreeSet<String>,
     pub last_good: Option<String>,
     pub trusted: Option<String>,
@@ -74,7 +74,7 @@ impl Facts {
         match kind {
             VERIFIED_CLEAN => self.last_good = text("commit").or(self.last_good.take()),
             TRUSTED => self.trusted = text("commit").or(self.trusted.take()),
-            APPROVAL_USED => self.approvals_used.extend(text("group")),
+            APPROVAL_USED => self.approvals_used.extend(text("approval")),
             UNDO_FAILED => {
                 if let Some(target) = text("target") {
                     self.undo_failed.insert(TargetName(target), run.clone());

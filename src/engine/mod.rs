@@ -11,6 +11,7 @@ mod act;
 mod cycle;
 mod facts;
 mod look;
+mod propose;
 mod undo;
 
 pub use cycle::{CycleInput, Engine, EngineError};

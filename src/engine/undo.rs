@@ -65,6 +65,7 @@ impl Engine<'_> {
             undo_max_bytes: cycle.project.guard.undo_max_bytes,
             purpose: Purpose::Undo,
             all_or_nothing: false,
+            pulls_of: &BTreeMap::new(),
         };
         let mut acted = self.act(&plan, &verdicts, how).await;
         self.prove(&plan, &mut acted.outcomes).await;

@@ -1,0 +1,91 @@
+//! `evenkeel check`: every error of the baseline in one go.
+
+use serde_json::json;
+
+use super::CliError;
+use super::args::{CheckArgs, Format, StateArgs};
+use super::context::{self, Place};
+use super::output::Terminal;
+use crate::baseline::{Source, load};
+use crate::model::Problems;
+
+/// Validates the baseline; looks at a target only to resolve the names that the baseline uses.
+pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
+    let (source, what) = match (&place.repo, args.baseline.worktree) {
+        (Some(repo), false) => {
+            let rev = args.baseline.rev.as_deref().unwrap_or("HEAD");
+            let commit = repo.resolve(rev)?;
+            let what = format!("commit {}", context::short(commit.as_str()));
+            (Source::commit(repo, &commit)?, what)
+        }
+        _ => (Source::folder(&place.baseline)?, "the files as they lie".to_owned()),
+    };
+    let loaded = load(&source)?;
+    let mut problems = loaded.problems;
+    let mut resources = 0;
+    if let Some(project) = &loaded.project {
+        let mut notices = Vec::new();
+        let chosen = context::targets(project, &args.baseline.target, None, &mut notices)?;
+        let state = StateArgs {
+            state: None,
+            journal_key: None,
+        };
+        let providers = context::providers(&place, project, &chosen, &state);
+        let empty = Vec::new();
+        for (target, provider) in &providers {
+            let declared = loaded.declared.get(target).unwrap_or(&empty);
+            resources += declared.len();
+            let normalised = provider
+                .normalise(declared, loaded.files.as_ref(), true)
+                .await;
+            problems.extend(normalised.problems);
+            problems.extend(unresolved(declared, normalised.not_evaluated));
+        }
+    }
+    problems.sort();
+    if !problems.is_empty() {
+        return Err(CliError::problems(problems));
+    }
+    let targets = loaded.project.map_or(0, |project| project.targets.len());
+    match args.baseline.format {
+        Format::Json => {
+            let value = json!({
+                "schema": "evenkeel.dev/check/v1",
+                "source": what,
+                "targets": targets,
+                "resources": resources,
+                "notices": loaded.notices,
+                "problems": [],
+                "exit_code": 0,
+            });
+            terminal.out(&format!("{value:#}\n"));
+        }
+        Format::Text => {
+            for notice in &loaded.notices {
+                terminal.note(&format!("note: {}", crate::report::escape::terminal(notice)));
+            }
+            terminal.out(&format!(
+                "the baseline is valid: {resources} resources on {targets} targets ({what})\n"
+            ));
+        }
+    }
+    Ok(0)
+}
+
+/// A name that the target does not know is an error to whoever checks, though a run goes on without that resource.
+fn unresolved(
+    declared: &[crate::document::Declared],
+    unresolved: Vec<(crate::model::ResourceId, crate::model::Address, crate::model::Reason)>,
+) -> Problems {
+    let mut problems = Problems::default();
+    for (id, _, reason) in unresolved {
+        if reason.code != crate::model::ReasonCode::Unresolved {
+            continue;
+        }
+        if let Some(document) = declared.iter().find(|document| document.id == id) {
+            problems.push(document.spec.problem(reason.text));
+        }
+    }
+    problems
+}

@@ -1,0 +1,471 @@
+//! What every command that looks at targets needs: the repository, the trusted configuration, the resources, the store,
+//! the providers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::CliError;
+use super::args::{BaselineArgs, StateArgs};
+use crate::baseline::{CommitId, Loaded, Repo, Source, load_project, load_resources};
+use crate::engine::{Facts, TRUSTED};
+use crate::journal::{NoStore, Store};
+use crate::model::{
+    BaselineInfo, Mode, Project, Problems, ProviderKind, RunId, SignatureState, Target, TargetInfo,
+};
+use crate::ports::{Clock, Providers, StateStore};
+use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
+use crate::trust::{AllowedSigners, Candidate, Signer, Standing, judge, verify};
+
+/// The place that everything is relative to.
+pub struct Place {
+    pub repo: Option<Repo>,
+    /// The top of the repository; without one, the directory that holds the baseline's.
+    pub top: PathBuf,
+    /// The baseline's directory.
+    pub baseline: PathBuf,
+}
+
+/// Where the state is kept.
+pub enum StateDir {
+    None,
+    At(PathBuf),
+}
+
+/// A baseline, trusted or known not to be.
+pub struct Opened {
+    pub info: BaselineInfo,
+    pub project: Project,
+    pub loaded: Loaded,
+    pub notices: Vec<String>,
+    /// The signer of a commit that was found trustworthy and should be remembered.
+    pub remember: Option<(String, Signer)>,
+}
+
+/// How a revision is treated.
+#[derive(Clone, Copy, Default)]
+pub struct Doubt<'a> {
+    pub untrusted: bool,
+    pub trusted_rev: Option<&'a str>,
+}
+
+impl Place {
+    /// Finds the repository around the baseline's directory.
+    ///
+    /// # Errors
+    /// There is none, and the files are not to be read as they lie.
+    pub fn find(dir: &Path, worktree: bool) -> Result<Self, CliError> {
+        match Repo::discover(dir) {
+            Ok(repo) => Ok(Self {
+                top: repo.top().to_owned(),
+                baseline: repo.directory(),
+                repo: Some(repo),
+            }),
+            Err(error) if worktree => {
+                let baseline = std::path::absolute(dir)
+                    .map_err(|error| CliError::new(format!("failed to find {}: {error}", dir.display())))?;
+                if !baseline.is_dir() {
+                    return Err(error.into());
+                }
+                let top = baseline.parent().unwrap_or(&baseline).to_owned();
+                Ok(Self {
+                    repo: None,
+                    top,
+                    baseline,
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where the state lies.
+    pub fn state_dir(&self, args: &StateArgs) -> StateDir {
+        match &args.state {
+            Some(none) if none.as_os_str() == "none" => StateDir::None,
+            Some(dir) => StateDir::At(std::path::absolute(dir).unwrap_or_else(|_| dir.clone())),
+            None => StateDir::At(self.top.join(".evenkeel")),
+        }
+    }
+
+    /// Opens the state for reading, which leaves no trace.
+    ///
+    /// # Errors
+    /// The state is damaged or cannot be read.
+    pub fn read_state(&self, args: &StateArgs) -> Result<Arc<dyn StateStore>, CliError> {
+        Ok(match self.state_dir(args) {
+            StateDir::None => Arc::new(NoStore),
+            StateDir::At(dir) => Arc::new(Store::read_only(&dir, args.journal_key.as_deref())?),
+        })
+    }
+
+    /// Opens the state for writing; it is made when it is not there.
+    ///
+    /// # Errors
+    /// The state is damaged or cannot be written.
+    pub fn write_state(&self, args: &StateArgs) -> Result<Arc<dyn StateStore>, CliError> {
+        Ok(match self.state_dir(args) {
+            StateDir::None => Arc::new(NoStore),
+            StateDir::At(dir) => Arc::new(Store::open(&dir, args.journal_key.as_deref())?),
+        })
+    }
+
+    /// Loads the baseline, after judging whether it may be believed.
+    ///
+    /// # Errors
+    /// The commit is not trusted, or the baseline cannot be read or has problems.
+    pub fn open(
+        &self,
+        args: &BaselineArgs,
+        facts: &Facts,
+        doubt: Doubt<'_>,
+    ) -> Result<Opened, CliError> {
+        if args.worktree {
+            return self.open_worktree(args, facts);
+        }
+        let repo = self.repo.as_ref().ok_or_else(|| {
+            CliError::new("there is no git repository around the baseline")
+        })?;
+        let rev = args.rev.as_deref().unwrap_or("HEAD");
+        let commit = match rev {
+            "last-good" => last_good(repo, facts)?,
+            rev => repo.resolve(rev)?,
+        };
+        let info = repo.info(rev, &commit)?;
+        if doubt.untrusted {
+            return self.open_untrusted(repo, args, &commit, info, facts, doubt);
+        }
+        let source = Source::commit(repo, &commit)?;
+        let (own_project, own_problems) = load_project(&source)?;
+        let signer = self.trust(repo, args, facts, &commit, rev, own_project.as_ref())?;
+        // Unsigned, the checked-out branch is what is trusted: another revision brings resources, and no configuration.
+        let (project, problems) = match (&signer, rev) {
+            (Some(_), _) | (None, "HEAD" | "last-good") => (own_project, own_problems),
+            (None, _) => load_project(&Source::commit(repo, &repo.resolve("HEAD")?)?)?,
+        };
+        let project = usable(project, problems)?;
+        let signature = match &signer {
+            None => SignatureState::NotRequired,
+            Some(signer) => SignatureState::Trusted {
+                principal: signer.principal.clone(),
+                key: signer.fingerprint.clone(),
+            },
+        };
+        let remember = signer
+            .filter(|_| rev != "last-good" && facts.trusted.as_deref() != Some(commit.as_str()))
+            .map(|signer| (commit.as_str().to_owned(), signer));
+        self.finish(&source, project, BaselineInfo { signature, ..info }, remember)
+    }
+
+    fn open_worktree(&self, args: &BaselineArgs, facts: &Facts) -> Result<Opened, CliError> {
+        let source = Source::folder(&self.baseline)?;
+        let (project, problems) = load_project(&source)?;
+        let signed = args.allowed_signers.is_some()
+            || facts.trusted.is_some()
+            || project.as_ref().is_some_and(|p| p.trust.require_signed);
+        if signed {
+            return Err(CliError::new(
+                "signed commits are required, and files as they lie (--worktree) are signed by nobody",
+            )
+            .hint("commit and sign the change, or use evenkeel check --worktree to look at it"));
+        }
+        let info = BaselineInfo {
+            commit: None,
+            rev: "worktree".to_owned(),
+            summary: None,
+            prefix: self
+                .repo
+                .as_ref()
+                .map_or_else(String::new, |repo| repo.prefix().to_owned()),
+            signature: SignatureState::NotRequired,
+        };
+        self.finish(&source, usable(project, problems)?, info, None)
+    }
+
+    /// A revision that nobody vouches for: its resources with the guard, forge and modes of a trusted commit, and
+    /// nothing disclosed whatever it says.
+    fn open_untrusted(
+        &self,
+        repo: &Repo,
+        args: &BaselineArgs,
+        commit: &CommitId,
+        info: BaselineInfo,
+        facts: &Facts,
+        doubt: Doubt<'_>,
+    ) -> Result<Opened, CliError> {
+        let trusted = match (doubt.trusted_rev, &facts.trusted, &args.rev) {
+            (Some(rev), _, _) => repo.resolve(rev)?,
+            (None, Some(commit), _) => repo.resolve(commit)?,
+            (None, None, Some(_)) => repo.resolve("HEAD")?,
+            (None, None, None) => ["refs/remotes/origin/HEAD", "refs/remotes/origin/main"]
+                .iter()
+                .find_map(|rev| repo.resolve(rev).ok())
+                .ok_or_else(|| {
+                    CliError::new("no trusted commit is known to plan an untrusted one with")
+                        .hint("name it with --trusted-rev, such as --trusted-rev origin/main")
+                })?,
+        };
+        let (own_project, _) = load_project(&Source::commit(repo, &trusted)?)?;
+        self.trust(repo, args, facts, &trusted, trusted.as_str(), own_project.as_ref())?;
+        let project = usable(own_project, Problems::default())?;
+        let source = Source::commit(repo, commit)?;
+        let info = BaselineInfo {
+            signature: SignatureState::Untrusted,
+            ..info
+        };
+        let mut opened = self.finish(&source, project, info, None)?;
+        for declared in opened.loaded.declared.values_mut().flatten() {
+            declared.disclose = false;
+        }
+        opened.notices.push(format!(
+            "untrusted: guard, forge and modes are those of commit {}",
+            short(trusted.as_str())
+        ));
+        Ok(opened)
+    }
+
+    fn finish(
+        &self,
+        source: &Source,
+        project: Project,
+        info: BaselineInfo,
+        remember: Option<(String, Signer)>,
+    ) -> Result<Opened, CliError> {
+        let loaded = load_resources(source, &project)?;
+        if !loaded.problems.is_empty() {
+            return Err(CliError::problems(loaded.problems));
+        }
+        let mut notices = loaded.notices.clone();
+        if info.signature == SignatureState::NotRequired {
+            notices.push(
+                "the baseline is unsigned: whoever can push to its branch decides what these systems are"
+                    .to_owned(),
+            );
+        }
+        Ok(Opened {
+            info,
+            project,
+            loaded,
+            notices,
+            remember,
+        })
+    }
+
+    /// Judges a commit. None: no signature is asked for.
+    pub fn trust(
+        &self,
+        repo: &Repo,
+        args: &BaselineArgs,
+        facts: &Facts,
+        commit: &CommitId,
+        rev: &str,
+        own: Option<&Project>,
+    ) -> Result<Option<Signer>, CliError> {
+        let pinned = facts.trusted.as_deref().map(|id| repo.resolve(id)).transpose()?;
+        let (standing, signers) = self.standing(repo, args, pinned.as_ref())?;
+        let signature = match &signers {
+            None => None,
+            Some(signers) => repo.signature(commit)?.map(|signed| {
+                let at = repo.commit(commit).map_err(|e| e.to_string())?.committed_at;
+                verify(&signed.signature, &signed.payload, signers, at)
+            }),
+        };
+        let descends = match &pinned {
+            None => Some(true),
+            Some(pinned) => repo.is_ancestor(pinned, commit).ok(),
+        };
+        let candidate = Candidate {
+            commit: commit.as_str().to_owned(),
+            signature,
+            descends,
+            asks_for_signatures: own.is_some_and(|project| project.trust.require_signed),
+        };
+        // The last good commit was trusted once; going back to it is what it is for.
+        let allow_rewind = args.allow_rewind || rev == "last-good";
+        judge(&candidate, &standing, allow_rewind)
+            .map_err(|distrust| CliError::of(&distrust).hint(distrust.hint()))
+    }
+
+    fn standing(
+        &self,
+        repo: &Repo,
+        args: &BaselineArgs,
+        pinned: Option<&CommitId>,
+    ) -> Result<(Standing, Option<AllowedSigners>), CliError> {
+        if let Some(file) = &args.allowed_signers {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                CliError::new(format!("failed to read {}: {error}", file.display()))
+            })?;
+            let signers = AllowedSigners::parse(&file.display().to_string(), &text)
+                .map_err(CliError::problems)?;
+            let pinned = pinned.map(|pinned| pinned.as_str().to_owned());
+            return Ok((Standing::CommandLine { pinned }, Some(signers)));
+        }
+        let Some(pinned) = pinned else {
+            return Ok((Standing::Nothing, None));
+        };
+        let source = Source::commit(repo, pinned)?;
+        let (project, problems) = load_project(&source)?;
+        let project = usable(project, problems)?;
+        if !project.trust.require_signed {
+            return Ok((Standing::PinnedOpen, None));
+        }
+        let standing = Standing::Pinned {
+            commit: pinned.as_str().to_owned(),
+        };
+        Ok((standing, Some(signers_of(&source, &project)?)))
+    }
+}
+
+/// The allowed signers that a commit's own configuration names.
+pub fn signers_of(source: &Source, project: &Project) -> Result<AllowedSigners, CliError> {
+    let Some(file) = &project.trust.allowed_signers else {
+        return Err(CliError::new(
+            "trust.require_signed is set, and trust.allowed_signers names no file",
+        ));
+    };
+    let bytes = source.read(file).map_err(CliError::new)?;
+    let text = String::from_utf8_lossy(&bytes);
+    AllowedSigners::parse(file, &text).map_err(CliError::problems)
+}
+
+fn usable(project: Option<Project>, problems: Problems) -> Result<Project, CliError> {
+    match project {
+        Some(project) if problems.is_empty() => Ok(project),
+        _ => Err(CliError::problems(problems)),
+    }
+}
+
+fn last_good(repo: &Repo, facts: &Facts) -> Result<CommitId, CliError> {
+    let commit = facts.last_good.as_deref().ok_or_else(|| {
+        CliError::new("no run has ended verified clean yet, so there is no last good commit")
+            .hint("a reconcile of all targets that ends clean marks its commit")
+    })?;
+    Ok(repo.resolve(commit)?)
+}
+
+/// The first digits of a commit's id.
+pub fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// Remembers a commit that was found trustworthy.
+pub fn remember(
+    opened: &Opened,
+    store: &dyn StateStore,
+    clock: &dyn Clock,
+) -> Result<(), CliError> {
+    if let Some((commit, signer)) = &opened.remember {
+        let run = RunId("trust".to_owned());
+        let payload = serde_json::json!({
+            "commit": commit,
+            "principal": signer.principal,
+            "key": signer.fingerprint,
+        });
+        store.append(&run, TRUSTED, clock.now(), payload)?;
+    }
+    Ok(())
+}
+
+/// The targets of a run, with the modes they have in it.
+pub fn targets(
+    project: &Project,
+    only: &[String],
+    cap: Option<Mode>,
+    notices: &mut Vec<String>,
+) -> Result<Vec<TargetInfo>, CliError> {
+    for name in only {
+        if !project.targets.iter().any(|target| target.name.0 == *name) {
+            let known: Vec<_> = project.targets.iter().map(|t| t.name.0.as_str()).collect();
+            return Err(CliError::new(format!("there is no target {name}"))
+                .hint(format!("evenkeel.yaml has: {}", known.join(", "))));
+        }
+    }
+    let chosen = |target: &&Target| only.is_empty() || only.contains(&target.name.0);
+    Ok(project
+        .targets
+        .iter()
+        .filter(chosen)
+        .map(|target| {
+            let mode = cap.map_or(target.mode, |cap| cap.min(target.mode));
+            if cap.is_some_and(|cap| cap > target.mode) {
+                notices.push(format!(
+                    "target {} is committed as {}, and --mode only lowers: it stays {mode}",
+                    target.name, target.mode
+                ));
+            }
+            let ProviderKind::Host { root } = &target.provider;
+            TargetInfo {
+                name: target.name.clone(),
+                description: format!("host, root {root}"),
+                committed_mode: target.mode,
+                mode,
+            }
+        })
+        .collect())
+}
+
+/// The root folder of a host target.
+pub fn root_of(place: &Place, target: &Target) -> PathBuf {
+    let ProviderKind::Host { root } = &target.provider;
+    let path = Path::new(root);
+    match path.is_absolute() {
+        true => path.to_owned(),
+        false => place.baseline.join(path),
+    }
+}
+
+/// Makes the providers of the chosen targets.
+pub fn providers(
+    place: &Place,
+    project: &Project,
+    chosen: &[TargetInfo],
+    state: &StateArgs,
+) -> Result<Providers, CliError> {
+    let mut own = vec![OwnPath {
+        path: place.top.join(".git"),
+        what: "baseline repository",
+    }];
+    if let StateDir::At(dir) = place.state_dir(state) {
+        own.push(OwnPath {
+            path: dir,
+            what: "state directory",
+        });
+    }
+    if let Some(key) = &state.journal_key {
+        own.push(OwnPath {
+            path: std::path::absolute(key).unwrap_or_else(|_| key.clone()),
+            what: "journal key",
+        });
+    }
+    if let Ok(program) = std::env::current_exe() {
+        own.push(OwnPath {
+            path: program,
+            what: "program",
+        });
+    }
+    let mut providers = Providers::new();
+    for target in &project.targets {
+        if !chosen.iter().any(|info| info.name == target.name) {
+            continue;
+        }
+        let root = root_of(place, target);
+        let fs = LocalFs::open(&root).map_err(|error| {
+            CliError::new(format!(
+                "failed to open the root {} of target {}: {error}",
+                root.display(),
+                target.name
+            ))
+            .hint(format!("evenkeel.yaml names it at {}", target.at))
+        })?;
+        let config = HostConfig {
+            ignore: project.ignore.clone(),
+            validate_commands: project.guard.validate_commands.clone(),
+            own: own.clone(),
+            root: Some(root),
+        };
+        providers.insert(
+            target.name.clone(),
+            Arc::new(Host::new(target.name.clone(), fs, config)),
+        );
+    }
+    Ok(providers)
+}

@@ -1,0 +1,101 @@
+//! What a person sees when a command cannot do its work.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::output::Terminal;
+use crate::baseline::BaselineError;
+use crate::engine::EngineError;
+use crate::model::Problems;
+use crate::ports::StoreError;
+
+/// An error with what to do about it.
+#[derive(Debug)]
+pub struct CliError {
+    message: String,
+    hint: Option<String>,
+    problems: Problems,
+}
+
+impl CliError {
+    /// An error of this sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            problems: Problems::default(),
+        }
+    }
+
+    /// An error of a chain of causes.
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        Self::new(crate::report_chain(error))
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The problems of a baseline.
+    pub fn problems(problems: Problems) -> Self {
+        let count = problems.0.len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        Self {
+            message: format!("the baseline has {count} {noun}; nothing was looked at"),
+            hint: None,
+            problems,
+        }
+    }
+
+    /// Prints the error and gives the exit code, which is 1.
+    pub fn print(&self, terminal: &Terminal, as_json: bool) -> ExitCode {
+        if as_json {
+            let value = json!({
+                "schema": "evenkeel.dev/error/v1",
+                "error": self.message,
+                "hint": self.hint,
+                "problems": self.problems.0,
+                "exit_code": 1,
+            });
+            terminal.out(&format!("{value:#}\n"));
+        } else {
+            if !self.problems.is_empty() {
+                let text = crate::baseline::render(&self.problems, terminal.colour_on_stderr());
+                terminal.note(&text);
+            }
+            terminal.error(&self.message, self.hint.as_deref());
+        }
+        ExitCode::from(1)
+    }
+}
+
+impl From<BaselineError> for CliError {
+    fn from(error: BaselineError) -> Self {
+        let hint = error.hint();
+        Self {
+            hint,
+            ..Self::of(&error)
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Problems(problems) => Self::problems(problems),
+            EngineError::StalePlan { .. } => Self::of(&error)
+                .hint("look at what changed with evenkeel plan, and make the plan file again"),
+            other => Self::of(&other),
+        }
+    }
+}

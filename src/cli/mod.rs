@@ -1,0 +1,97 @@
+//! The command line: one file a command; everything here is glue.
+//!
+//! Flow: arguments → [`run`] → a command makes its [`Answer`] → text or JSON on standard output, everything else on
+//! standard error → exit code.
+//!
+//! **Invariant:** no decision about live systems is taken here; clap's own exit code 2 never leaks.
+
+mod adopt;
+mod args;
+mod check;
+mod context;
+mod demo;
+mod drill;
+mod error;
+mod init;
+mod journal;
+mod output;
+mod plan;
+mod reconcile;
+mod trust;
+mod undo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, PlanCommand};
+pub use error::CliError;
+use output::Terminal;
+
+/// Runs the program with the process's arguments.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a wrong word is one, and 2 would mean drift.
+            let code = u8::from(error.use_stderr());
+            // Nothing can be said when not even the error can be printed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let terminal = Terminal::new(cli.color, cli.verbose);
+    terminal.start_tracing();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = CliError::new(format!("failed to start: {error}"));
+            return error.print(&terminal, false);
+        }
+    };
+    let json = wants_json(&cli.command);
+    match runtime.block_on(dispatch(cli.command, &terminal)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => error.print(&terminal, json),
+    }
+}
+
+async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError> {
+    match command {
+        Command::Check(args) => check::run(&args, terminal).await,
+        Command::Init(args) => init::run(&args, terminal),
+        Command::Plan(args) => match args.command {
+            Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,
+            None => plan::run(&args.common, terminal).await,
+        },
+        Command::Reconcile(args) => reconcile::run(&args, terminal).await,
+        Command::Undo(args) => undo::run(&args, terminal).await,
+        Command::Journal { command } => journal::run(&command, terminal),
+        Command::Adopt(args) => adopt::run(&args, terminal).await,
+        Command::Drill(args) => drill::run(&args, terminal).await,
+        Command::Trust { command } => trust::run(&command, terminal),
+        Command::Demo(args) => demo::run(&args, terminal).await,
+    }
+}
+
+fn wants_json(command: &Command) -> bool {
+    let format = match command {
+        Command::Check(args) => args.baseline.format,
+        Command::Init(args) => args.format,
+        Command::Plan(args) => match &args.command {
+            Some(PlanCommand::Show { common, .. }) => common.baseline.format,
+            None => args.common.baseline.format,
+        },
+        Command::Reconcile(args) => args.baseline.format,
+        Command::Undo(args) => args.baseline.format,
+        Command::Journal { command } => command.at().format,
+        Command::Adopt(args) => args.baseline.format,
+        Command::Drill(args) => args.format,
+        Command::Trust { command } => command.baseline().format,
+        Command::Demo(_) => args::Format::Text,
+    };
+    format == args::Format::Json
+}

@@ -1,0 +1,145 @@
+//! `evenkeel plan` and `evenkeel plan show`: what differs and what would be done.
+
+use std::sync::Arc;
+
+use super::CliError;
+use super::args::{BaselineArgs, OutputArgs, PlanCommonArgs, StateArgs};
+use super::context::{self, Doubt, Opened, Place};
+use super::output::Terminal;
+use super::reports;
+use crate::clock::SystemClock;
+use crate::engine::{CycleInput, Engine, Facts};
+use crate::entropy::SystemEntropy;
+use crate::kill_switch;
+use crate::model::{Command, Mode, RunReport, TargetInfo};
+use crate::ports::{Providers, StateStore};
+
+/// Everything that a cycle needs, opened.
+pub struct Ready {
+    pub opened: Opened,
+    pub targets: Vec<TargetInfo>,
+    pub providers: Providers,
+    pub store: Arc<dyn StateStore>,
+    pub kill_switch: Option<String>,
+    pub whole: bool,
+}
+
+/// Makes the plan and shows it.
+pub async fn run(args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let report = make(args).await?;
+    if let Some(path) = &args.out {
+        reports::write_plan(path, &report)?;
+    }
+    reports::finish(&report, &args.output, args.baseline.format, args.untrusted, terminal)
+}
+
+/// Makes the plan and shows one of its groups.
+pub async fn show(hash: &str, args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let mut report = make(args).await?;
+    let wanted = hash.to_ascii_lowercase();
+    let matching: Vec<_> = report
+        .plan
+        .groups
+        .iter()
+        .filter(|group| {
+            group.hash.to_string().starts_with(&wanted) || group.fingerprint.starts_with(&wanted)
+        })
+        .cloned()
+        .collect();
+    match matching.len() {
+        1 => {}
+        0 => {
+            return Err(CliError::new(format!(
+                "the plan made now has no group {hash}: the drift is gone, or differs from what it was"
+            ))
+            .hint("evenkeel plan shows the groups that there are"));
+        }
+        many => {
+            return Err(CliError::new(format!("{many} groups start with {hash}"))
+                .hint("give more digits"));
+        }
+    }
+    let named: Vec<_> = matching[0].steps.iter().map(|step| step.resource.clone()).collect();
+    report.comparison.drifts.retain(|drift| named.contains(&drift.resource));
+    report.plan.groups = matching;
+    let verbose = terminal.all_shown();
+    reports::print(&report, &OutputArgs::default(), args.baseline.format, args.untrusted, &verbose)
+}
+
+async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
+    let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
+    let store = place.read_state(&args.state)?;
+    let doubt = Doubt {
+        untrusted: args.untrusted,
+        trusted_rev: args.trusted_rev.as_deref(),
+    };
+    let cap = args.mode.map(Mode::from);
+    let ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt)?;
+    let forge = match args.untrusted {
+        true => None,
+        false => super::forge::from_project(&ready.opened.project)?,
+    };
+    let engine = Engine {
+        providers: &ready.providers,
+        store: ready.store.as_ref(),
+        clock: &SystemClock,
+        entropy: &SystemEntropy,
+        forge: forge.as_deref(),
+    };
+    Ok(engine.cycle(ready.input(Command::Plan)).await?)
+}
+
+/// Opens everything that a cycle needs.
+pub fn prepare(
+    place: &Place,
+    store: Arc<dyn StateStore>,
+    baseline: &BaselineArgs,
+    state: &StateArgs,
+    cap: Option<Mode>,
+    doubt: Doubt<'_>,
+) -> Result<Ready, CliError> {
+    let facts = Facts::read(store.as_ref())?;
+    let mut opened = place.open(baseline, &facts, doubt)?;
+    let targets = context::targets(
+        &opened.project,
+        &baseline.target,
+        cap,
+        &mut opened.notices,
+    )?;
+    let providers = context::providers(place, &opened.project, &targets, state);
+    let switch = kill_switch::look(
+        std::env::var_os("EVENKEEL_KILL_SWITCH").as_deref(),
+        &context::kill_switch_paths(place, state, &opened.project),
+    );
+    opened.notices.extend(switch.notices);
+    Ok(Ready {
+        whole: targets.len() == opened.project.targets.len(),
+        opened,
+        targets,
+        providers,
+        store,
+        kill_switch: switch.on,
+    })
+}
+
+impl Ready {
+    /// The cycle's input.
+    pub fn input(&self, command: Command) -> CycleInput<'_> {
+        CycleInput {
+            command,
+            project: &self.opened.project,
+            declared: &self.opened.loaded.declared,
+            exemptions: &self.opened.loaded.exemptions,
+            approvals: &self.opened.loaded.approvals,
+            findings: &[],
+            files: self.opened.loaded.files.as_ref(),
+            connect: true,
+            baseline: self.opened.info.clone(),
+            targets: self.targets.clone(),
+            kill_switch: self.kill_switch.clone(),
+            expected_plan: None,
+            whole: self.whole,
+            notices: self.opened.notices.clone(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `evenkeel reconcile`: puts the baseline back.
+
+use super::CliError;
+use super::args::{LockArgs, ReconcileArgs};
+use super::context::{self, Doubt, Place};
+use super::output::Terminal;
+use super::plan::{Ready, prepare};
+use super::reports;
+use crate::clock::SystemClock;
+use crate::engine::{CycleInput, Engine};
+use crate::entropy::SystemEntropy;
+use crate::lock::RootLock;
+use crate::model::{Command, Mode};
+
+/// Plans, guards, acts, verifies.
+pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let expected = args.plan.as_deref().map(reports::read_plan).transpose()?;
+    let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
+    let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
+    let store = place.write_state(&args.state)?;
+    let cap = args.mode.map(Mode::from);
+    let ready = prepare(&place, store, &args.baseline, &args.state, cap, Doubt::default())?;
+    context::remember(&ready.opened, ready.store.as_ref(), &SystemClock)?;
+    let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
+    let forge = super::forge::from_project(&ready.opened.project)?;
+    let engine = Engine {
+        providers: &ready.providers,
+        store: ready.store.as_ref(),
+        clock: &SystemClock,
+        entropy: &SystemEntropy,
+        forge: forge.as_deref(),
+    };
+    let input = CycleInput {
+        expected_plan: expected,
+        ..ready.input(Command::Reconcile)
+    };
+    let report = engine.cycle(input).await?;
+    reports::finish(&report, &args.output, args.baseline.format, false, terminal)
+}
+
+/// Holds the state for this run alone.
+pub fn lock_state(
+    place: &Place,
+    state: &super::args::StateArgs,
+    lock: LockArgs,
+    terminal: &Terminal,
+) -> Result<Option<RootLock>, CliError> {
+    let context::StateDir::At(dir) = place.state_dir(state) else {
+        return Ok(None);
+    };
+    crate::journal::prepare(&dir)?;
+    acquire(&dir, "the state", lock, terminal).map(Some)
+}
+
+/// Holds every root of the run, in the order of targets, so that two runs never wait for each other in a circle.
+pub fn lock_roots(
+    place: &Place,
+    ready: &Ready,
+    lock: LockArgs,
+    terminal: &Terminal,
+) -> Result<Vec<RootLock>, CliError> {
+    let mut roots: Vec<_> = ready
+        .opened
+        .project
+        .targets
+        .iter()
+        .filter(|target| ready.targets.iter().any(|info| info.name == target.name))
+        .map(|target| context::root_of(place, target))
+        .filter(|root| root.is_dir())
+        .collect();
+    roots.sort();
+    roots.dedup();
+    roots
+        .iter()
+        .map(|root| acquire(root, &root.display().to_string(), lock, terminal))
+        .collect()
+}
+
+fn acquire(
+    path: &std::path::Path,
+    what: &str,
+    lock: LockArgs,
+    terminal: &Terminal,
+) -> Result<RootLock, CliError> {
+    let waiting = |holder: &str| {
+        terminal.note(&format!("waiting for another run that holds {what}: {holder}"));
+    };
+    RootLock::acquire(path, what, lock.lock_wait, &waiting).map_err(|error| {
+        CliError::of(&error).hint("wait for it, or give --lock-wait more time, such as 10m")
+    })
+}
