@@ -78,8 +78,12 @@ impl BaselineError {
                 "use 1 to 63 lower-case letters, digits, - and ., and none of the directories that a baseline has for other things".to_owned()
             }
             Self::Exists { .. } => "choose another directory, or remove what is there".to_owned(),
-            Self::Git { source, .. } if source.message().contains("unsupported extension") => {
-                "this repository uses a git extension that evenkeel does not know (a partial clone, SHA-256, reftable); make a plain clone".to_owned()
+            Self::Git { source, .. }
+                if ["unsupported extension", "unknown object format"]
+                    .iter()
+                    .any(|known| source.message().contains(known)) =>
+            {
+                "this repository uses a git extension that evenkeel does not know (SHA-256, reftable, a partial clone); make a plain clone".to_owned()
             }
             Self::Git { .. } => "git fsck tells whether the repository is intact".to_owned(),
             Self::Io { .. } => return None,

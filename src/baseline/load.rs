@@ -48,6 +48,12 @@ pub struct Loaded {
 pub fn load(source: &Source) -> Result<Loaded, BaselineError> {
     let mut problems = Problems::default();
     let decoded = read_project(source, &mut problems);
+    if source.entries().all(|(path, _)| path != PROJECT) {
+        // This is no baseline's directory: whatever lies here, its mistakes are none of ours.
+        let mut nothing = resources(&Source::empty(), None)?;
+        nothing.problems = problems;
+        return Ok(nothing);
+    }
     let known = decoded.project.as_ref().map(|_| &decoded.named);
     let mut loaded = resources(source, known)?;
     loaded.problems.extend(problems);

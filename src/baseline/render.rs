@@ -3,7 +3,7 @@
 //! **Invariant:** nothing that is shown can drive a terminal or hide itself, and output is bounded however many
 //! problems there are.
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::source::is_deceptive;
 use crate::model::{Problem, Problems, Span};
@@ -36,8 +36,15 @@ pub fn render(problems: &Problems, directory: &str, colour: bool) -> String {
 
 fn one(problem: &Problem, directory: &str, renderer: &Renderer) -> String {
     let title = Level::ERROR.primary_title(escape(&problem.message));
+    let hint = problem.hint.as_deref().map(escape);
     let mut group = match &problem.at {
-        None => annotate_snippets::Group::with_title(title),
+        None => {
+            let hint = hint.map(|hint| Group::with_title(Level::HELP.secondary_title(hint)));
+            let report: Vec<_> = std::iter::once(Group::with_title(title))
+                .chain(hint)
+                .collect();
+            return renderer.render(&report);
+        }
         Some(at) => {
             let path = escape(&match directory.trim_end_matches('/') {
                 "" => at.file.clone(),
@@ -61,8 +68,8 @@ fn one(problem: &Problem, directory: &str, renderer: &Renderer) -> String {
             }
         }
     };
-    if let Some(hint) = &problem.hint {
-        group = group.element(Level::HELP.message(escape(hint)));
+    if let Some(hint) = hint {
+        group = group.element(Level::HELP.message(hint));
     }
     renderer.render(&[group])
 }

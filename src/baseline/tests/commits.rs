@@ -250,6 +250,13 @@ fn foreign_repositories_are_refused() {
         eprintln!("not root: a repository of another user cannot be made here");
         return;
     }
+    let trusts_all = git2::Config::open_default()
+        .and_then(|config| config.get_string("safe.directory"))
+        .is_ok_and(|value| value == "*");
+    if trusts_all {
+        eprintln!("safe.directory is * here: git trusts everybody's repositories");
+        return;
+    }
     let world = World::new();
     for path in [world.dir.path(), &world.dir.path().join(".git")] {
         std::os::unix::fs::chown(path, Some(54_321), Some(54_321)).unwrap();
