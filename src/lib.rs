@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod compare;
 pub mod document;
 pub mod engine;

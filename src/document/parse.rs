@@ -84,10 +84,7 @@ fn parse_here(file: &str, text: &[u8]) -> Parsed {
         }
         problem
     })?;
-    let source = Arc::new(Source {
-        file: file.to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Arc::new(Source::new(file, text));
     let raw: Vec<Raw> = serde_saphyr::from_multiple_with_options(text, options())
         .map_err(|error| Box::new(from_library(&error, &source)))?;
     Ok(raw.into_iter().map(|raw| raw.into_yaml(&source)).collect())
@@ -121,6 +118,8 @@ fn from_library(error: &serde_saphyr::Error, source: &Arc<Source>) -> Problem {
     let rendered = error.without_snippet().to_string();
     // The library repeats the place in its sentence; ours stands in front already.
     let message = rendered.split(" at line ").next().unwrap_or(&rendered);
+    // Nor can the person who wrote the file do anything about the library's options.
+    let message = message.split(", set ").next().unwrap_or(message);
     Problem {
         at: Some(Span {
             file: source.file.clone(),

@@ -1,6 +1,6 @@
 //! The tree, its nodes and how values are taken from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{Problem, Problems, Span};
 
@@ -10,6 +10,8 @@ pub struct Source {
     /// Relative to the baseline's directory, `/`-separated.
     pub file: String,
     pub text: String,
+    /// Where each line begins, found out when the first problem asks: thousands of problems may follow.
+    starts: OnceLock<Vec<usize>>,
 }
 
 /// One node of a document.
@@ -199,14 +201,31 @@ impl Yaml {
 }
 
 impl Source {
+    /// The text of a file.
+    pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            text: text.into(),
+            starts: OnceLock::new(),
+        }
+    }
+
     /// One line of the text, counted from 1, cut to a length fit for an excerpt.
     pub fn line(&self, line: u32) -> String {
-        let found = self
-            .text
-            .lines()
-            .nth((line as usize).saturating_sub(1))
-            .unwrap_or("");
-        found.chars().take(240).collect()
+        let starts = self.starts.get_or_init(|| {
+            let ends = self.text.match_indices('\n');
+            std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect()
+        });
+        let start = starts.get((line as usize).saturating_sub(1));
+        let rest = start.map_or("", |start| &self.text[*start..]);
+        rest.chars()
+            .take(240)
+            .take_while(|c| *c != '\n')
+            .collect::<String>()
+            .trim_end_matches('\r')
+            .to_owned()
     }
 }
 

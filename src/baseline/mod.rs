@@ -1,0 +1,37 @@
+//! The baseline: what a team wants its systems to be, as a git commit or a folder says it.
+//!
+//! Flow: [`Repo`] finds the repository and the commit → [`Source`] lists every file of the baseline and reads within
+//! bounds → [`load`] parses and decodes `evenkeel.yaml`, the manifests, the exemptions and the approvals into the model
+//! → [`render`] shows what is wrong. [`init`] writes a project to begin with.
+//!
+//! The configuration and the resources can come from different commits: [`load_project`] and [`load_resources`].
+//!
+//! **Invariant:** nothing outside the baseline's directory is ever read for content, no link is followed, and input of
+//! any kind ends in data or in problems with a place, never in a panic.
+
+mod approvals;
+mod commit;
+mod error;
+mod exemptions;
+mod folder;
+mod init;
+mod layout;
+mod load;
+mod manifests;
+mod project;
+mod render;
+mod repo;
+mod selector;
+mod settings;
+mod source;
+mod terms;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::BaselineError;
+pub use init::{Starter, init};
+pub use load::{Loaded, load, load_project, load_resources};
+pub use render::render;
+pub use repo::{CommitId, CommitInfo, Repo, Signed};
+pub use source::Source;
