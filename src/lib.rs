@@ -15,6 +15,7 @@ pub mod model;
 pub mod plan;
 pub mod ports;
 pub mod providers;
+pub mod report;
 pub mod saga;
 pub mod selector;
 pub mod trust;
