@@ -118,11 +118,11 @@ pub struct CheckArgs {
 /// Arguments of `init`.
 #[derive(Args, Debug)]
 pub struct InitArgs {
-    /// Where to make it.
-    #[arg(default_value = ".", value_name = "DIR")]
+    /// The baseline's directory.
+    #[arg(default_value = "desired-state", value_name = "DIR")]
     pub dir: PathBuf,
     /// The first target's name.
-    #[arg(long, default_value = "local")]
+    #[arg(long, default_value = "this-host")]
     pub target: String,
     /// The first target's root.
     #[arg(long, default_value = "/")]
@@ -253,6 +253,15 @@ pub enum JournalCommand {
     },
 }
 
+impl JournalCommand {
+    /// Which journal it is about.
+    pub fn at(&self) -> &JournalArgs {
+        match self {
+            Self::Show { at, .. } | Self::Verify { at, .. } => at,
+        }
+    }
+}
+
 /// Which journal.
 #[derive(Args, Debug, Clone)]
 pub struct JournalArgs {
@@ -320,6 +329,15 @@ pub enum TrustCommand {
         #[command(flatten)]
         state: StateArgs,
     },
+}
+
+impl TrustCommand {
+    /// Which baseline it is about.
+    pub fn baseline(&self) -> &BaselineArgs {
+        match self {
+            Self::Init { baseline, .. } | Self::Show { baseline, .. } => baseline,
+        }
+    }
 }
 
 /// Arguments of `demo`.

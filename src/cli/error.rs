@@ -16,6 +16,8 @@ pub struct CliError {
     message: String,
     hint: Option<String>,
     problems: Problems,
+    /// Stands in front of the names of files in problems.
+    directory: String,
 }
 
 impl CliError {
@@ -25,6 +27,7 @@ impl CliError {
             message: message.into(),
             hint: None,
             problems: Problems::default(),
+            directory: String::new(),
         }
     }
 
@@ -48,7 +51,15 @@ impl CliError {
             message: format!("the baseline has {count} {noun}; nothing was looked at"),
             hint: None,
             problems,
+            directory: String::new(),
         }
+    }
+
+    /// Names the directory that the files of problems are relative to.
+    #[must_use]
+    pub fn within(mut self, directory: &std::path::Path) -> Self {
+        self.directory = directory.display().to_string();
+        self
     }
 
     /// Prints the error and gives the exit code, which is 1.
@@ -64,7 +75,7 @@ impl CliError {
             terminal.out(&format!("{value:#}\n"));
         } else {
             if !self.problems.is_empty() {
-                let text = crate::baseline::render(&self.problems, terminal.colour_on_stderr());
+                let text = crate::baseline::render(&self.problems, &self.directory, terminal.colour_on_stderr());
                 terminal.note(&text);
             }
             terminal.error(&self.message, self.hint.as_deref());

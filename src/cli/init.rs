@@ -6,10 +6,14 @@ use super::CliError;
 use super::args::{Format, InitArgs};
 use super::output::Terminal;
 use crate::baseline::{Starter, init};
+use crate::model::TargetName;
 
 /// Writes the project; never overwrites anything.
 pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let starter = Starter::new(&args.target, &args.root).map_err(CliError::problems)?;
+    let starter = Starter {
+        target: TargetName(args.target.clone()),
+        root: args.root.clone(),
+    };
     let written = init(&args.dir, &starter)?;
     match args.format {
         Format::Json => {
@@ -21,7 +25,7 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, CliError> {
                 terminal.out(&format!("wrote {}\n", path.display()));
             }
             terminal.out(
-                "next: look at desired-state/, commit it, then evenkeel check and evenkeel plan\n",
+                "next: look at what was written, commit it, then evenkeel check and evenkeel plan\n",
             );
         }
     }

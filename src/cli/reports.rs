@@ -7,10 +7,8 @@ use super::CliError;
 use super::args::{Format, OutputArgs};
 use super::output::Terminal;
 use crate::model::{Digest, RunReport};
+use crate::report::plan_file::PlanFile;
 use crate::report::{FailOn, annotations, exit, json, junit, markdown, plan_file, sarif, text};
-
-/// The largest report file that makes sense to anyone.
-type Write = fn(&RunReport) -> String;
 
 /// Prints, writes and judges.
 pub fn finish(
@@ -36,7 +34,7 @@ pub fn print(
         None => FailOn::default(),
         Some(level) => FailOn::from_str(level).map_err(|error| CliError::of(&error))?,
     };
-    let code = exit::code(report, &fail_on, output.exit_zero);
+    let code = exit::code(report, fail_on, output.exit_zero);
     match format {
         Format::Json => terminal.out(&json::render(report, code)),
         Format::Text => {
@@ -57,17 +55,18 @@ fn write_files(report: &RunReport, output: &OutputArgs) -> Result<(), CliError> 
             CliError::new(format!("--report {wish} is not KIND=FILE"))
                 .hint("such as --report sarif=evenkeel.sarif,junit=evenkeel.xml,markdown=summary.md")
         })?;
-        let write: Write = match kind {
-            "sarif" => sarif::render,
-            "junit" => junit::render,
-            "markdown" => markdown::render,
-            "json" => |report| json::render(report, exit::code(report, &FailOn::default(), false)),
+        let code = exit::code(report, FailOn::default(), false);
+        let text = match kind {
+            "sarif" => sarif::render(report, code),
+            "junit" => junit::render(report),
+            "markdown" => markdown::render(report),
+            "json" => json::render(report, code),
             _ => {
                 return Err(CliError::new(format!("there is no report of kind {kind}"))
                     .hint("one of: sarif, junit, markdown, json"));
             }
         };
-        write_file(Path::new(path), write(report).as_bytes())?;
+        write_file(Path::new(path), text.as_bytes())?;
     }
     Ok(())
 }
@@ -93,7 +92,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 /// Writes a plan for `reconcile --plan`.
 pub fn write_plan(path: &Path, report: &RunReport) -> Result<(), CliError> {
-    write_file(path, plan_file::write(report).as_bytes())
+    plan_file::write(path, &PlanFile::of(report)).map_err(|error| CliError::of(&error))
 }
 
 /// Reads the hash of a plan that was written earlier. Its steps are never executed from there.
