@@ -1,4 +1,6 @@
 //! Tests of the baseline as a whole: broken input, sources, hostile input, rendering, a first project.
+//!
+//! **Invariant:** nothing outside a temporary directory of its own is written.
 
 mod broken;
 mod commits;

@@ -64,3 +64,13 @@ fn nothing_is_overwritten() {
     assert!(matches!(error, BaselineError::BadTargetName { .. }));
     assert!(!dir.path().join("other").exists());
 }
+
+// Goal: the example that the README runs is understood whole, with nothing in it that is passed over.
+#[test]
+fn the_example_loads() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("desired-state");
+    let loaded = load(&Source::folder(&example).unwrap()).unwrap();
+    assert_eq!(loaded.problems.to_string(), "");
+    assert_eq!(loaded.notices, Vec::<String>::new());
+    assert!(!loaded.declared.is_empty());
+}
