@@ -23,7 +23,11 @@ pub const MAX_ENTRIES: u64 = 1_000_000;
 
 /// Which paths desired resources claim.
 #[derive(Default)]
-pub struct Claims(BTreeSet<HostPath>);
+pub struct Claims {
+    paths: BTreeSet<HostPath>,
+    /// A user's file of keys is claimed, and nobody knows where that user's home is.
+    keys_somewhere: bool,
+}
 
 /// The members of one directory that are candidates, and its explained directories.
 #[derive(Default)]
@@ -55,21 +59,28 @@ pub struct Survey<'a> {
 impl Claims {
     /// The paths of all desired resources that have one.
     pub fn of(desired: &[Desired]) -> Self {
-        Self(
-            desired
-                .iter()
-                .filter(|one| one.id.kind.0 != kinds::PRIVILEGED_FILES)
+        let placed = desired
+            .iter()
+            .filter(|one| one.id.kind.0 != kinds::PRIVILEGED_FILES);
+        let homeless = |one: &Desired| {
+            one.id.kind.0 == kinds::AUTHORIZED_KEYS && kinds::unresolved(one).is_some()
+        };
+        Self {
+            keys_somewhere: desired.iter().any(homeless),
+            paths: placed
                 .filter_map(|one| HostPath::from_address(&one.address))
                 .collect(),
-        )
+        }
     }
 
-    fn has(&self, path: &HostPath) -> bool {
-        self.0.contains(path)
+    /// Whether a desired resource is of this path.
+    pub fn has(&self, path: &HostPath) -> bool {
+        let is_keys = || matches!(&path.0[..], [.., dir, name] if dir == b".ssh" && name == b"authorized_keys");
+        self.paths.contains(path) || self.keys_somewhere && is_keys()
     }
 
     fn has_below(&self, path: &HostPath) -> bool {
-        self.0
+        self.paths
             .range(path.clone()..)
             .take(2)
             .any(|claim| claim != path && claim.is_within(path))
@@ -154,9 +165,6 @@ impl<'a> Survey<'a> {
         }
         let found = self.unexplained(dir);
         for (name, claimed_below) in found.names {
-            if self.seen > self.max_entries {
-                return;
-            }
             self.entry(&dir.join(&name), claimed_below, depth);
         }
     }
@@ -215,6 +223,10 @@ impl<'a> Survey<'a> {
             }
         };
         let is_directory = node.node_type == NodeType::Directory;
+        // What was found by then is still told: planting a million files must not hide one.
+        if is_directory && self.seen > self.max_entries {
+            return self.too_many();
+        }
         if is_directory && claimed_below {
             return self.directory(path, depth + 1);
         }
@@ -315,5 +327,40 @@ pub fn kind_of(node_type: NodeType) -> &'static str {
         NodeType::Directory => kinds::DIRECTORY,
         NodeType::Symlink => kinds::SYMLINK,
         _ => kinds::FILE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::host::LocalFs;
+    use crate::providers::host::fs::Want;
+
+    // Goal: when there are more entries than are looked at, those that were found are told and the listing is partial;
+    // exactly as many as are looked at is still whole.
+    #[test]
+    fn a_flood_hides_nothing_that_was_found() {
+        let temp = tempfile::tempdir().unwrap();
+        for i in 0..20 {
+            std::fs::write(temp.path().join(format!("{i:02}")), "").unwrap();
+        }
+        let fs = LocalFs::open(temp.path()).unwrap();
+        let top = HostPath::default();
+        let Look::Present(node, _) = fs.look(&top, Want::Nothing) else {
+            panic!("the root is there");
+        };
+        for (max_entries, max_members, expected, whole) in
+            [(20, 20, 20, true), (10, 20, 10, false), (30, 5, 5, false)]
+        {
+            let claims = Claims::default();
+            let none = Globs::default();
+            let mut look = |path: &HostPath| fs.look(path, Want::Digest);
+            let mut survey = Survey::new(&fs, &claims, Globs::default(), &none, &mut look);
+            survey.max_entries = max_entries;
+            survey.max_members = max_members;
+            let listing = survey.run(&top, &node);
+            assert_eq!(listing.members.len(), expected);
+            assert_eq!(listing.complete == Completeness::Complete, whole);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** every resource claims its path, also one that cannot be resolved: what is claimed is never `Extra`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
@@ -48,6 +48,7 @@ impl<F: Fs> Host<F> {
             decoding.unresolved = None;
             drafts.extend(kinds::decode(document, &mut decoding));
         }
+        let mut drafts = without_superseded(drafts);
         check_paths(&drafts, &mut decoding.problems);
         depend(&mut drafts);
         Normalised {
@@ -57,6 +58,19 @@ impl<F: Fs> Host<F> {
             not_evaluated: Vec::new(),
         }
     }
+}
+
+/// Leaves out what only follows from another resource where its path has a resource of its own.
+fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
+    let mut taken: BTreeSet<HostPath> = drafts
+        .iter()
+        .filter(|draft| !draft.implied && has_place(draft))
+        .map(|draft| draft.path.clone())
+        .collect();
+    drafts
+        .into_iter()
+        .filter(|draft| !draft.implied || taken.insert(draft.path.clone()))
+        .collect()
 }
 
 /// No two resources of one path, and nothing below what is no directory.
@@ -103,9 +117,11 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
 }
 
 fn with_places<'a, 'b>(drafts: &'a [Draft<'b>]) -> impl Iterator<Item = &'a Draft<'b>> {
-    drafts
-        .iter()
-        .filter(|draft| draft.desired.id.kind.0 != kinds::PRIVILEGED_FILES)
+    drafts.iter().filter(|draft| has_place(draft))
+}
+
+fn has_place(draft: &Draft<'_>) -> bool {
+    draft.desired.id.kind.0 != kinds::PRIVILEGED_FILES
 }
 
 fn is_directory(draft: &Draft<'_>) -> bool {

@@ -1,5 +1,6 @@
 //! The host provider on real folders: what it sees, what it does, what it withstands.
 
+mod access;
 mod fixture;
 mod limits;
 mod manifests;

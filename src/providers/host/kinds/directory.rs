@@ -46,7 +46,7 @@ pub fn decode<'a>(
         ignore,
         ..Scope::default()
     });
-    Some(Draft { desired, path, at })
+    Some(Draft::new(desired, path, at))
 }
 
 /// The fields of a new directory.

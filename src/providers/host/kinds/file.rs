@@ -61,7 +61,7 @@ pub fn decode<'a>(
     let mut desired = blank(declared, &path, Presence::Absent);
     desired.sensitive |= sensitive.unwrap_or(false);
     if absent {
-        return Some(Draft { desired, path, at });
+        return Some(Draft::new(desired, path, at));
     }
     let (uid, gid) = (uid.map(i64::from), gid.map(i64::from));
     let mut expected = Fields::new();
@@ -84,10 +84,11 @@ pub fn decode<'a>(
     desired.presence = Presence::Present(expected);
     desired.create_with = defaults(decoding);
     set(&mut desired.options, VALIDATE, validate);
-    Some(Draft { desired, path, at })
+    Some(Draft::new(desired, path, at))
 }
 
-fn defaults(decoding: &mut Decoding<'_>) -> Fields {
+/// The fields of a new file.
+pub fn defaults(decoding: &mut Decoding<'_>) -> Fields {
     let (uid, gid) = decoding.creator;
     let empty = decoding.contents.keep(&b""[..]);
     let mut fields = Fields::new();

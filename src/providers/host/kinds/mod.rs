@@ -5,13 +5,18 @@
 //!
 //! **Invariant:** a decoder only reads what people wrote; looking at the live system is for `observe`.
 
+mod authorized_keys;
 mod directory;
 mod file;
+mod privileged;
 mod remedy;
+mod symlink;
 mod terms;
 
 use std::collections::BTreeSet;
 
+pub use authorized_keys::{beyond as keys_beyond, content as keys_content, describe, make_sound};
+pub use privileged::ALLOW;
 pub use remedy::remedy;
 pub use terms::Decoding;
 
@@ -23,15 +28,18 @@ use crate::model::{Desired, Fields, Presence, Reason, ReasonCode, Value};
 pub const FILE: &str = "File";
 pub const DIRECTORY: &str = "Directory";
 pub const SYMLINK: &str = "Symlink";
+pub const AUTHORIZED_KEYS: &str = "AuthorizedKeys";
 pub const PRIVILEGED_FILES: &str = "PrivilegedFiles";
 
 /// All kinds that a manifest may name.
-const KINDS: [&str; 2] = [FILE, DIRECTORY];
+const KINDS: [&str; 5] = [FILE, DIRECTORY, SYMLINK, AUTHORIZED_KEYS, PRIVILEGED_FILES];
 
 /// The option that says why a resource could not be made comparable on the target as it is now.
 pub const UNRESOLVED: &str = "unresolved";
 /// The option that holds the command to validate new content with.
 pub const VALIDATE: &str = "validate";
+/// The option that holds the user besides root who alone may write.
+pub const OF_USER: &str = "of_user";
 
 /// A decoded resource with its path and where the manifest names it.
 pub struct Draft<'a> {
@@ -39,14 +47,32 @@ pub struct Draft<'a> {
     pub path: HostPath,
     /// The node to blame when the path collides with another's.
     pub at: &'a Yaml,
+    /// It follows from another resource, and gives way to one that is declared at its path.
+    pub implied: bool,
 }
 
-/// Reads one document; problems go into the decoding.
-pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Option<Draft<'a>> {
-    let mut spec = declared.spec.fields(&mut decoding.problems)?;
-    let draft = match declared.id.kind.0.as_str() {
-        FILE => file::decode(declared, &mut spec, decoding),
-        DIRECTORY => directory::decode(declared, &mut spec, decoding),
+impl<'a> Draft<'a> {
+    fn new(desired: Desired, path: HostPath, at: &'a Yaml) -> Self {
+        Self {
+            desired,
+            path,
+            at,
+            implied: false,
+        }
+    }
+}
+
+/// Reads one document; problems go into the decoding. Some resources bring others with them.
+pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Draft<'a>> {
+    let Some(mut spec) = declared.spec.fields(&mut decoding.problems) else {
+        return Vec::new();
+    };
+    let mut drafts: Vec<Draft<'a>> = match declared.id.kind.0.as_str() {
+        FILE => one(file::decode(declared, &mut spec, decoding)),
+        DIRECTORY => one(directory::decode(declared, &mut spec, decoding)),
+        SYMLINK => one(symlink::decode(declared, &mut spec, decoding)),
+        AUTHORIZED_KEYS => authorized_keys::decode(declared, &mut spec, decoding),
+        PRIVILEGED_FILES => one(privileged::decode(declared, &mut spec, decoding)),
         other => {
             decoding.problems.push(
                 declared
@@ -54,16 +80,21 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Option
                     .problem(format!("a host has no kind `{}`", other.escape_debug()))
                     .hint(suggest(other, &KINDS)),
             );
-            return None;
+            return Vec::new();
         }
     };
     spec.finish(&mut decoding.problems);
-    let mut draft = draft?;
     if let Some(reason) = decoding.unresolved.take() {
-        let text = Value::Text(reason.text);
-        draft.desired.options.insert(UNRESOLVED.into(), text);
+        for draft in &mut drafts {
+            let text = Value::Text(reason.text.clone());
+            draft.desired.options.insert(UNRESOLVED.into(), text);
+        }
     }
-    Some(draft)
+    drafts
+}
+
+fn one(draft: Option<Draft<'_>>) -> Vec<Draft<'_>> {
+    draft.into_iter().collect()
 }
 
 /// Why a resource could not be made comparable, if it could not.

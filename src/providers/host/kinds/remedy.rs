@@ -6,7 +6,7 @@ use crate::model::{Desired, Fields, Observed, State, Value};
 use crate::providers::host::state::{file_beyond, mode_of, mode_text};
 
 /// Fields that are expected but cannot be put.
-const BEYOND: [&str; 2] = ["links", "special_bits"];
+const BEYOND: [&str; 4] = ["links", "special_bits", "keys", "access"];
 
 /// The state after, for a resource that has to be there and could be seen.
 pub fn remedy(desired: &Desired, observed: &Observed) -> Option<State> {

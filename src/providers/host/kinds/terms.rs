@@ -9,7 +9,7 @@ use crate::model::{Contents, Problems, Reason, Value};
 use crate::ports::SideFiles;
 use crate::providers::host::capability;
 use crate::providers::host::fs::HostPath;
-use crate::providers::host::owner::TargetNames;
+use crate::providers::host::owner::{TargetNames, User};
 use crate::providers::host::path::parse;
 
 /// What decoding needs and gives.
@@ -71,6 +71,26 @@ impl Decoding<'_> {
         self.id(node, "a group", |names, name| names.gid(name))
     }
 
+    /// The account of a user, whose id is known already; none where nothing live may be asked or there is none, which
+    /// then is why the resource cannot be resolved.
+    pub fn account(&mut self, name: &str, uid: u32) -> Option<User> {
+        match self.names?.user(name) {
+            Ok(user) => Some(User {
+                uid,
+                ..user.clone()
+            }),
+            Err(reason) if uid != 0 => {
+                self.unresolved.get_or_insert(reason);
+                None
+            }
+            Err(_) => Some(User {
+                uid,
+                gid: 0,
+                home: "/root".to_owned(),
+            }),
+        }
+    }
+
     fn id(
         &mut self,
         node: &Yaml,
@@ -96,8 +116,13 @@ impl Decoding<'_> {
                     self.problems.push(bad(message));
                     return None;
                 }
-                if let Ok(id) = name.parse::<u32>() {
-                    return (id != u32::MAX).then_some(id);
+                match name.parse::<u32>() {
+                    Ok(u32::MAX) => {
+                        self.problems.push(bad(format!("{name} is not {what}")));
+                        return None;
+                    }
+                    Ok(id) => return Some(id),
+                    Err(_) => {}
                 }
                 match resolve(self.names?, name) {
                     Ok(id) => Some(id),
