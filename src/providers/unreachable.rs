@@ -4,9 +4,7 @@ use async_trait::async_trait;
 
 use crate::document::Declared;
 use crate::model::{Address, Desired, Reason, Snapshot, Step};
-use crate::ports::{
-    ActContext, ActError, Captured, Normalised, OwnPlace, Provider, SideFiles,
-};
+use crate::ports::{ActContext, ActError, Captured, Normalised, OwnPlace, Provider, SideFiles};
 
 /// Stands in for a target's provider, with the reason why that could not be made.
 pub struct Unreachable {
@@ -52,7 +50,11 @@ impl Provider for Unreachable {
         Err(self.refusal())
     }
 
-    async fn apply(&self, _step: &Step, _context: &ActContext<'_>) -> Result<Vec<String>, ActError> {
+    async fn apply(
+        &self,
+        _step: &Step,
+        _context: &ActContext<'_>,
+    ) -> Result<Vec<String>, ActError> {
         Err(self.refusal())
     }
 

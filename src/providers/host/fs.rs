@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** no implementation follows a symbolic link, leaves its root, or opens what is no regular file or directory.
 
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -49,11 +51,12 @@ pub struct Node {
     /// `system.posix_acl_access` and `_default` as raw bytes.
     pub acl: Option<Vec<u8>>,
     pub default_acl: Option<Vec<u8>>,
-    /// Other security labels and user attributes by name (`security.selinux`, `user.*`), kept when a file is replaced.
+    /// Other security labels and user attributes by name (`security.selinux`, `user.*`), kept when a file is replaced;
+    /// in the order of names.
     pub xattrs: Vec<(String, Vec<u8>)>,
     pub immutable: bool,
     pub append_only: bool,
-    /// The file system it lies on; a change while descending means a mount.
+    /// The mount it lies on; a change while descending means a mount point.
     pub file_system: u64,
     pub inode: u64,
 }
@@ -80,6 +83,14 @@ pub enum Look {
     Unseen(Reason),
 }
 
+/// What a regular file has to hold.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Content {
+    Bytes(Arc<[u8]>),
+    /// What the file that stands there holds, which has to be this; for content that is too large to pass along.
+    Same(Blob),
+}
+
 /// What has to be at a path.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Wanted {
@@ -87,7 +98,8 @@ pub struct Wanted {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    pub content: Option<Arc<[u8]>>,
+    /// For a regular file, where none means empty.
+    pub content: Option<Content>,
     pub target: Option<Vec<u8>>,
     pub device: Option<(u32, u32)>,
     pub capabilities: Option<String>,
@@ -96,6 +108,9 @@ pub struct Wanted {
     pub xattrs: Vec<(String, Vec<u8>)>,
     pub immutable: bool,
     pub append_only: bool,
+    /// For a directory, all that it holds. None leaves alone what is in a directory that stands there, and makes an
+    /// empty one where there is none.
+    pub children: Option<Vec<(Vec<u8>, Wanted)>>,
 }
 
 /// Why a change did not happen.
@@ -104,7 +119,7 @@ pub enum FsError {
     /// `verify` said that what is there is not what was expected. Nothing was changed.
     #[error("{0}")]
     Stale(String),
-    /// Refused before anything was changed.
+    /// Refused, and nothing was changed.
     #[error("{0}")]
     Refused(String),
     /// Failed on the way.
@@ -116,37 +131,66 @@ pub enum FsError {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Entry {
     pub name: Vec<u8>,
-    pub node_type: NodeType,
+    /// None where only a look can tell.
+    pub node_type: Option<NodeType>,
 }
 
-/// A closure that judges the node that is about to be replaced or removed; an error stops the change.
-pub type Verify<'a> = &'a (dyn Fn(&Look) -> Result<(), FsError> + Sync);
+/// What an interrupted change left beside its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leftover {
+    /// What the change expected to find: it is kept elsewhere and may go.
+    Expected,
+    /// What the change was to put there.
+    Made,
+    /// Something that nobody has seen before, displaced in the last moment: it has to go back.
+    Foreign,
+}
+
+/// Judges the node that is about to be replaced or removed, or has just been taken out of its place; an error stops
+/// the change and brings it back. The path is where that node stands while it is judged.
+pub type Verify<'a> = &'a dyn Fn(&HostPath, &Look) -> Result<(), FsError>;
+
+/// Says what a leftover at this path is.
+pub type Judge<'a> = &'a dyn Fn(&HostPath, &Look) -> Leftover;
+
+/// Called with the absolute path of a new file, complete but not yet in place; an error vetoes it.
+pub type Prepare<'a> = &'a dyn Fn(&Path) -> Result<(), FsError>;
 
 /// A root with files in it.
 pub trait Fs: Send + Sync {
     /// Looks at a path without following anything.
     fn look(&self, path: &HostPath, want: Want) -> Look;
 
-    /// Lists a directory in the order of names, at most `max` entries; the flag says whether that was all.
-    fn list(&self, path: &HostPath, max: usize) -> Result<(Vec<Entry>, bool), Reason>;
+    /// Visits each entry of a directory once, in the order of the system, until `visit` breaks.
+    ///
+    /// # Errors
+    /// Why it could not be listed, wholly or to its end.
+    fn list(
+        &self,
+        path: &HostPath,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), Reason>;
+
+    /// The user and group ids that whatever is made gets where nothing else is said.
+    fn creator(&self) -> (u32, u32);
 
     /// Puts a file, directory, link or node there, atomically, whatever stands there now.
     ///
-    /// `verify` judges what stands there at the last moment that the system allows. A directory that stays a
-    /// directory keeps its content; one that gives way to something else goes with all below it. `prepare` is
-    /// called with the absolute path of the new file, complete but not yet in place, and may veto.
+    /// `verify` judges what stands there at the last moment that the system allows, more than once where that helps.
+    /// A directory that stays a directory keeps its content; one that gives way to something else goes with all
+    /// below it. Returns what is worth noting.
     fn put(
         &self,
         path: &HostPath,
         wanted: &Wanted,
         nonce: &str,
         verify: Verify<'_>,
-        prepare: &dyn Fn(&std::path::Path) -> Result<(), FsError>,
+        prepare: Prepare<'_>,
     ) -> Result<Vec<String>, FsError>;
 
     /// Removes what stands there, a directory with all below it, never crossing into another file system.
     fn remove(&self, path: &HostPath, nonce: &str, verify: Verify<'_>) -> Result<(), FsError>;
 
-    /// Removes what `put` or `remove` with this nonce left behind beside the path.
-    fn tidy(&self, path: &HostPath, nonce: &str) -> Result<(), FsError>;
+    /// Removes what `put` or `remove` with this nonce left behind beside the path, and puts back what is foreign.
+    fn tidy(&self, path: &HostPath, nonce: &str, judge: Judge<'_>) -> Result<(), FsError>;
 }

@@ -1,2 +1,140 @@
-//! The host provider.
+//! The host provider: files below the root of a Linux machine.
+//!
+//! Flow: [`normalise`] reads manifests ([`kinds`]); [`observe`] looks through the port [`fs::Fs`]; [`act`] keeps the
+//! state before and carries steps out. [`local`] is the port on this machine.
+//!
+//! **Invariant:** everything that is asked or done goes through [`fs::Fs`], so that a drill runs the very same code.
+
+mod act;
+mod capability;
 pub mod fs;
+mod glob;
+mod keys;
+mod kinds;
+mod listing;
+mod local;
+mod normalise;
+mod observe;
+mod owner;
+pub mod path;
+mod place;
+mod privileged;
+mod risk;
+mod state;
+mod tree;
+mod validate;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+pub use local::{LocalFs, OpenError};
+
+use crate::document::Declared;
+use crate::model::{Desired, Snapshot, Step, TargetName};
+use crate::ports::{ActContext, ActError, Captured, Normalised, OwnPlace, Provider, SideFiles};
+
+/// Something of evenkeel's own on the controller's disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnPath {
+    pub path: PathBuf,
+    /// What it is: "state directory", "journal key".
+    pub what: &'static str,
+}
+
+/// What a host target is told by the trusted configuration.
+#[derive(Clone, Debug, Default)]
+pub struct HostConfig {
+    /// Globs of whole paths that no exclusive listing looks at.
+    pub ignore: Vec<String>,
+    /// The programs that `validate` may call, as absolute paths.
+    pub validate_commands: Vec<String>,
+    pub own: Vec<OwnPath>,
+    /// The root on this machine. None for a simulated one, which then has no names but its own.
+    pub root: Option<PathBuf>,
+}
+
+/// A host, behind whatever file system it is reached through.
+pub struct Host<F> {
+    target: TargetName,
+    fs: F,
+    config: HostConfig,
+}
+
+impl<F: fs::Fs> Host<F> {
+    /// A host of this name.
+    pub fn new(target: TargetName, fs: F, config: HostConfig) -> Self {
+        Self { target, fs, config }
+    }
+
+    /// The file system behind it.
+    pub fn fs(&self) -> &F {
+        &self.fs
+    }
+
+    /// The name of the target.
+    pub fn target(&self) -> &TargetName {
+        &self.target
+    }
+}
+
+#[async_trait]
+impl<F: fs::Fs> Provider for Host<F> {
+    async fn normalise(
+        &self,
+        declared: &[Declared],
+        files: &dyn SideFiles,
+        connect: bool,
+    ) -> Normalised {
+        self.make_comparable(declared, files, connect)
+    }
+
+    async fn observe(&self, desired: &[Desired]) -> Snapshot {
+        self.look_at_all(desired)
+    }
+
+    async fn capture(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
+        self.keep_before(step, max_bytes)
+    }
+
+    async fn apply(&self, step: &Step, context: &ActContext<'_>) -> Result<Vec<String>, ActError> {
+        self.carry_out(step, context)
+    }
+
+    async fn tidy(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
+        self.clean_up(step, nonce)
+    }
+
+    /// Those of the configured paths that lie in the root, by their real paths where they have one.
+    fn own_places(&self) -> Vec<OwnPlace> {
+        let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let Some(root) = self.config.root.as_ref().map(real) else {
+            return Vec::new();
+        };
+        self.config
+            .own
+            .iter()
+            .filter_map(|own| {
+                let path = real(&own.path);
+                let inside = path.strip_prefix(&root).ok()?;
+                let names = inside
+                    .iter()
+                    .map(|name| name.as_encoded_bytes().to_vec())
+                    .collect();
+                Some(OwnPlace {
+                    address: fs::HostPath(names).address(),
+                    what: own.what,
+                })
+            })
+            .collect()
+    }
+
+    fn beyond_undo(&self) -> &'static [&'static str] {
+        &[
+            "times (ctime, mtime, atime, birth)",
+            "inode number",
+            "hard links",
+            "sparseness and other file system flags",
+        ]
+    }
+}

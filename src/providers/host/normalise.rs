@@ -1,0 +1,148 @@
+//! From manifests to comparable resources, and what only all of them together tell.
+//!
+//! **Invariant:** every resource claims its path, also one that cannot be resolved: what is claimed is never `Extra`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fs::{Fs, HostPath};
+use super::kinds::{self, Decoding, Draft};
+use super::owner::{Names, TargetNames};
+use super::{Host, glob::Globs};
+use crate::document::Declared;
+use crate::model::{Contents, Presence, Problem, Problems, ResourceId};
+use crate::ports::{Normalised, SideFiles};
+
+impl<F: Fs> Host<F> {
+    pub(super) fn make_comparable(
+        &self,
+        declared: &[Declared],
+        files: &dyn SideFiles,
+        connect: bool,
+    ) -> Normalised {
+        let names = connect.then(|| {
+            let controller = match self.config.root {
+                Some(_) => Names::of_this_machine(),
+                None => Names::default(),
+            };
+            TargetNames::load(&self.fs, &controller)
+        });
+        let mut decoding = Decoding {
+            names: names.as_ref(),
+            files,
+            validate_commands: &self.config.validate_commands,
+            creator: self.fs.creator(),
+            contents: Contents::default(),
+            problems: Problems::default(),
+            unresolved: None,
+        };
+        if let Err((at, why)) = Globs::new(&self.config.ignore) {
+            let glob = &self.config.ignore[at];
+            decoding.problems.push(Problem::general(format!(
+                "`ignore` of evenkeel.yaml has \"{}\", which is no glob: {why}",
+                glob.escape_debug()
+            )));
+        }
+        let mut drafts = Vec::new();
+        for document in declared {
+            // A document with a problem may have met an unknown name before it.
+            decoding.unresolved = None;
+            drafts.extend(kinds::decode(document, &mut decoding));
+        }
+        let mut drafts = without_superseded(drafts);
+        check_paths(&drafts, &mut decoding.problems);
+        depend(&mut drafts);
+        Normalised {
+            desired: drafts.into_iter().map(|draft| draft.desired).collect(),
+            contents: decoding.contents,
+            problems: decoding.problems,
+            not_evaluated: Vec::new(),
+        }
+    }
+}
+
+/// Leaves out what only follows from another resource where its path has a resource of its own.
+fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
+    let mut taken: BTreeSet<HostPath> = drafts
+        .iter()
+        .filter(|draft| !draft.implied && has_place(draft))
+        .map(|draft| draft.path.clone())
+        .collect();
+    drafts
+        .into_iter()
+        .filter(|draft| !draft.implied || taken.insert(draft.path.clone()))
+        .collect()
+}
+
+/// No two resources of one path, and nothing below what is no directory.
+fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
+    let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
+    for draft in with_places(drafts) {
+        if let Some(other) = first.get(&draft.path) {
+            problems.push(
+                draft
+                    .at
+                    .problem(format!(
+                        "{} is managed by {} already",
+                        draft.desired.address, other.desired.id
+                    ))
+                    .hint(format!("the first one is at {}", other.at.span())),
+            );
+            continue;
+        }
+        first.insert(&draft.path, draft);
+    }
+    for draft in with_places(drafts) {
+        if draft.desired.presence == Presence::Absent {
+            continue;
+        }
+        let mut above = draft.path.split().map(|(parent, _)| parent);
+        while let Some(path) = above {
+            if let Some(other) = first.get(&path)
+                && !is_directory(other)
+            {
+                problems.push(
+                    draft
+                        .at
+                        .problem(format!(
+                            "{} lies below {}, which {} says is no directory",
+                            draft.desired.address, other.desired.address, other.desired.id
+                        ))
+                        .hint(format!("that one is at {}", other.at.span())),
+                );
+                break;
+            }
+            above = path.split().map(|(parent, _)| parent);
+        }
+    }
+}
+
+fn with_places<'a, 'b>(drafts: &'a [Draft<'b>]) -> impl Iterator<Item = &'a Draft<'b>> {
+    drafts.iter().filter(|draft| has_place(draft))
+}
+
+fn has_place(draft: &Draft<'_>) -> bool {
+    draft.desired.id.kind.0 != kinds::PRIVILEGED_FILES
+}
+
+fn is_directory(draft: &Draft<'_>) -> bool {
+    draft.desired.id.kind.0 == kinds::DIRECTORY
+}
+
+/// Each resource depends on the nearest managed directory above it.
+fn depend(drafts: &mut [Draft<'_>]) {
+    let directories: BTreeMap<HostPath, ResourceId> = drafts
+        .iter()
+        .filter(|draft| is_directory(draft))
+        .map(|draft| (draft.path.clone(), draft.desired.id.clone()))
+        .collect();
+    for draft in drafts {
+        let mut above = draft.path.split().map(|(parent, _)| parent);
+        while let Some(path) = above {
+            if let Some(id) = directories.get(&path) {
+                draft.desired.depends_on.insert(id.clone());
+                break;
+            }
+            above = path.split().map(|(parent, _)| parent);
+        }
+    }
+}

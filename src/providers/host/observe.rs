@@ -1,0 +1,262 @@
+//! Looks at every desired resource and at what lies in exclusive directories.
+//!
+//! **Invariant:** nothing is changed, and whatever goes wrong with one resource is said of that one alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Host;
+use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
+use super::glob::Globs;
+use super::keys;
+use super::kinds;
+use super::listing::{Claims, Survey};
+use super::place::{self, Terms};
+use super::privileged;
+use super::state::mode_of;
+use crate::model::{
+    Blob, Contents, Desired, Digest, Listing, Observation, Observed, ReasonCode, ResourceId, Scope,
+    Snapshot, State, Value,
+};
+
+/// The largest live content that is kept to be shown, and all of it together, in bytes.
+const MAX_SHOWN: u64 = 256 << 10;
+const MAX_SHOWN_IN_ALL: u64 = 16 << 20;
+
+/// One look at all of a target.
+struct Round<'a, F> {
+    host: &'a Host<F>,
+    claims: Claims,
+    /// Globs of what no listing looks at.
+    everywhere: Globs,
+    /// Places where a managed directory should be and something else stands.
+    no_directories: BTreeSet<HostPath>,
+    shown: Shown,
+}
+
+/// Live content that differs, as far as there is room for it.
+struct Shown {
+    contents: Contents,
+    room: u64,
+}
+
+impl Shown {
+    /// How much of a file to read whose content is worth showing when it is not `unless`.
+    fn want(&self, unless: Option<Digest>) -> Want {
+        match self.room {
+            0 => Want::Digest,
+            room => Want::Bytes {
+                unless,
+                max_bytes: room.min(MAX_SHOWN),
+            },
+        }
+    }
+
+    fn keep(&mut self, look: &Look) {
+        if let Look::Present(_, Some(bytes)) = look {
+            self.room = self.room.saturating_sub(bytes.len() as u64);
+            self.contents.keep(Arc::clone(bytes));
+        }
+    }
+}
+
+impl<F: Fs> Host<F> {
+    pub(super) fn look_at_all(&self, desired: &[Desired]) -> Snapshot {
+        let mut round = Round {
+            host: self,
+            claims: Claims::of(desired),
+            everywhere: Globs::new(&self.config.ignore).unwrap_or_default(),
+            no_directories: BTreeSet::new(),
+            shown: Shown {
+                contents: Contents::default(),
+                room: MAX_SHOWN_IN_ALL,
+            },
+        };
+        // From the top down, so that what stands above is known.
+        let in_order: BTreeMap<_, _> = desired
+            .iter()
+            .map(|one| ((HostPath::from_address(&one.address), &one.id), one))
+            .collect();
+        let mut observations = BTreeMap::new();
+        for ((path, id), one) in in_order {
+            observations.insert(id.clone(), round.look_at(one, path.as_ref()));
+        }
+        leave_to_removal(desired, &mut observations);
+        Snapshot {
+            observations,
+            contents: round.shown.contents,
+        }
+    }
+}
+
+impl<F: Fs> Round<'_, F> {
+    fn look_at(&mut self, desired: &Desired, path: Option<&HostPath>) -> Observation {
+        if let Some(reason) = kinds::unresolved(desired) {
+            return Observation::plain(Observed::NotEvaluated(reason));
+        }
+        match (desired.id.kind.0.as_str(), path) {
+            (kinds::PRIVILEGED_FILES, _) => self.privileged(desired),
+            (kinds::AUTHORIZED_KEYS, Some(path)) => self.keys(desired, path),
+            (_, Some(path)) => self.plain(desired, path),
+            (_, None) => Observation::not_evaluated(
+                ReasonCode::Unsupported,
+                "its address is no path of a host",
+            ),
+        }
+    }
+
+    /// A file, directory or link, with what lies in its scope.
+    fn plain(&mut self, desired: &Desired, path: &HostPath) -> Observation {
+        let wanted = desired
+            .expected()
+            .and_then(|fields| fields.get("content"))
+            .and_then(Value::as_blob);
+        let want = match wanted {
+            Some(blob) if !desired.sensitive => self.shown.want(Some(blob.digest)),
+            None if !desired.sensitive && desired.expected().is_none() => self.shown.want(None),
+            _ => Want::Digest,
+        };
+        let look = self.host.fs.look(path, want);
+        self.shown.keep(&look);
+        let mut observed = self.observed(desired, path, &look);
+        kinds::describe(desired, &mut observed, None);
+        let is_managed_directory = desired.id.kind.0 == kinds::DIRECTORY;
+        let mut listing = None;
+        if let Look::Present(node, _) = &look {
+            if is_managed_directory && node.node_type != NodeType::Directory {
+                self.no_directories.insert(path.clone());
+            } else if let Some(scope) = &desired.scope {
+                listing = Some(self.listing(desired, scope, path, node));
+            }
+        }
+        let mut remedy = kinds::remedy(desired, &observed);
+        if let Some(remedy) = &mut remedy {
+            kinds::make_sound(desired, remedy);
+        }
+        Observation {
+            observed,
+            remedy,
+            listing,
+        }
+    }
+
+    fn observed(&self, desired: &Desired, path: &HostPath, look: &Look) -> Observed {
+        let terms = Terms::of(&desired.id);
+        let observed = place::observed(&self.host.fs, path, look, terms);
+        let lies_in_no_directory = || {
+            self.no_directories
+                .iter()
+                .any(|above| path.is_within(above))
+        };
+        if is_redirected(&observed) && lies_in_no_directory() {
+            // Something else stands where git wants the directory that this lies in. When that is put right, nothing
+            // is here; until then nothing is here either, since what a link leads to is elsewhere.
+            return Observed::Absent;
+        }
+        observed
+    }
+
+    fn listing(
+        &mut self,
+        desired: &Desired,
+        scope: &Scope,
+        path: &HostPath,
+        node: &Node,
+    ) -> Listing {
+        let ignore = Globs::new(&scope.ignore).unwrap_or_default();
+        let (fs, shown) = (&self.host.fs, &mut self.shown);
+        let mut look = |path: &HostPath| {
+            let want = match desired.sensitive {
+                true => Want::Digest,
+                false => shown.want(None),
+            };
+            let look = fs.look(path, want);
+            shown.keep(&look);
+            look
+        };
+        Survey::new(fs, &self.claims, ignore, &self.everywhere, &mut look).run(path, node)
+    }
+
+    /// A file of keys, read whole whatever room there is, since its remedy is made from it.
+    fn keys(&mut self, desired: &Desired, path: &HostPath) -> Observation {
+        let want = Want::Bytes {
+            unless: None,
+            max_bytes: keys::MAX_BYTES,
+        };
+        let look = self.host.fs.look(path, want);
+        let mut observed = self.observed(desired, path, &look);
+        let live = match &look {
+            Look::Present(_, Some(bytes)) => Some(bytes.as_ref()),
+            _ => None,
+        };
+        kinds::describe(desired, &mut observed, live);
+        let remedy = kinds::remedy(desired, &observed).map(|mut remedy| {
+            if let Some(content) = kinds::keys_content(desired, &observed, live) {
+                // Kept, since nobody else knows it.
+                self.keep_remedy(&mut remedy, content);
+                self.shown.keep(&look);
+            }
+            let mode = mode_of(&remedy).unwrap_or(0);
+            remedy.beyond = kinds::keys_beyond(desired, mode);
+            kinds::make_sound(desired, &mut remedy);
+            remedy
+        });
+        Observation {
+            observed,
+            remedy,
+            listing: None,
+        }
+    }
+
+    fn keep_remedy(&mut self, remedy: &mut State, content: Vec<u8>) {
+        let size = content.len() as u64;
+        let digest = self.shown.contents.keep(content);
+        let blob = Value::Blob(Blob { digest, size });
+        remedy.fields.insert("content".into(), blob);
+    }
+
+    fn privileged(&mut self, desired: &Desired) -> Observation {
+        let fs = &self.host.fs;
+        Observation {
+            // It stands nowhere, and so it always is as it should be; what it finds is what counts.
+            observed: Observed::Present(State::default()),
+            remedy: None,
+            listing: Some(privileged::survey(
+                fs,
+                desired,
+                &self.claims,
+                &self.everywhere,
+            )),
+        }
+    }
+}
+
+/// What goes with an unlisted entry of an exclusive directory needs no step of its own that takes its power away.
+fn leave_to_removal(desired: &[Desired], observations: &mut BTreeMap<ResourceId, Observation>) {
+    let is_privileged = |id: &ResourceId| id.kind.0 == kinds::PRIVILEGED_FILES;
+    if !desired.iter().any(|one| is_privileged(&one.id)) {
+        return;
+    }
+    let going: BTreeSet<HostPath> = observations
+        .iter()
+        .filter(|(id, _)| !is_privileged(id))
+        .filter_map(|(_, observation)| observation.listing.as_ref())
+        .flat_map(|listing| &listing.members)
+        .filter(|member| member.observed.state().is_some())
+        .filter_map(|member| HostPath::from_address(&member.address))
+        .collect();
+    let goes = |path: &HostPath| {
+        (0..=path.0.len()).any(|length| going.contains(&HostPath(path.0[..length].to_vec())))
+    };
+    for (_, observation) in observations.iter_mut().filter(|(id, _)| is_privileged(id)) {
+        if let Some(listing) = &mut observation.listing {
+            listing.members.retain(|member| {
+                HostPath::from_address(&member.address).is_none_or(|path| !goes(&path))
+            });
+        }
+    }
+}
+
+fn is_redirected(observed: &Observed) -> bool {
+    matches!(observed, Observed::NotEvaluated(reason) if reason.code == ReasonCode::Redirected)
+}

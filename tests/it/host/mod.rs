@@ -1,0 +1,9 @@
+//! The host provider on real folders: what it sees, what it does, what it withstands.
+
+mod access;
+mod fixture;
+mod limits;
+mod manifests;
+mod mount;
+mod restoring;
+mod tampering;
