@@ -1,3 +1,5 @@
 //! The one integration-test binary: each file is a part of it, since each binary costs a link of everything.
 
+#[cfg(feature = "github")]
+mod github;
 mod tidy;
