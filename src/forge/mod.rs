@@ -9,6 +9,8 @@
 
 pub mod approval;
 pub mod body;
+#[cfg(feature = "github")]
+pub mod github;
 pub mod lifecycle;
 pub mod marker;
 pub mod text;
