@@ -5,12 +5,16 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod clock;
 pub mod compare;
 pub mod document;
 pub mod engine;
 pub mod entropy;
 pub mod forge;
 pub mod guard;
+pub mod journal;
+pub mod kill_switch;
+pub mod lock;
 pub mod model;
 pub mod plan;
 pub mod ports;
