@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod document;

@@ -10,8 +10,10 @@ use crate::model::Mode;
 /// Keeps live systems on the state that a team committed to git, and answers incidents with the same means.
 #[derive(Parser, Debug)]
 #[command(name = "evenkeel", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 clean, 1 error, 2 drift or waiting for approval, 3 indicator of compromise,
-4 not everything could be evaluated, 5 the guard refused, 6 a drill failed.")]
+#[command(
+    after_help = "Exit codes: 0 clean, 1 error, 2 drift or waiting for approval, 3 indicator of compromise,
+4 not everything could be evaluated, 5 the guard refused, 6 a drill failed."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -19,7 +21,13 @@ pub struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN"
+    )]
     pub color: ColorWhen,
 }
 
@@ -41,10 +49,6 @@ pub enum Command {
         #[command(subcommand)]
         command: JournalCommand,
     },
-    /// Opens a pull request that makes the live state the baseline.
-    Adopt(AdoptArgs),
-    /// Replays recorded incidents in simulated time.
-    Drill(DrillArgs),
     /// Decides whose commits are believed.
     Trust {
         #[command(subcommand)]
@@ -58,7 +62,12 @@ pub enum Command {
 #[derive(Args, Debug, Clone)]
 pub struct BaselineArgs {
     /// The directory of the baseline, in a git repository.
-    #[arg(long, value_name = "DIR", default_value = "desired-state", env = "EVENKEEL_BASELINE")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "desired-state",
+        env = "EVENKEEL_BASELINE"
+    )]
     pub baseline: PathBuf,
     /// The commit to read: a revision, or last-good (the newest that was verified clean).
     #[arg(long, value_name = "REV", conflicts_with = "worktree")]
@@ -266,47 +275,15 @@ impl JournalCommand {
 #[derive(Args, Debug, Clone)]
 pub struct JournalArgs {
     /// The directory of the baseline whose repository holds the journal.
-    #[arg(long, value_name = "DIR", default_value = "desired-state", env = "EVENKEEL_BASELINE")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "desired-state",
+        env = "EVENKEEL_BASELINE"
+    )]
     pub baseline: PathBuf,
     #[command(flatten)]
     pub state: StateArgs,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
-}
-
-/// Arguments of `adopt`.
-#[derive(Args, Debug)]
-pub struct AdoptArgs {
-    /// The resources: target/Kind/name, Kind/name or name.
-    #[arg(required = true, value_name = "RESOURCE")]
-    pub resources: Vec<String>,
-    /// Prints the change instead of opening a pull request.
-    #[arg(long)]
-    pub dry_run: bool,
-    #[command(flatten)]
-    pub baseline: BaselineArgs,
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// Arguments of `drill`.
-#[derive(Args, Debug)]
-pub struct DrillArgs {
-    /// Names below the scenarios directory, or paths; all when none is given.
-    pub scenarios: Vec<String>,
-    /// Where scenarios are.
-    #[arg(long, value_name = "DIR", default_value = "scenarios")]
-    pub dir: PathBuf,
-    /// Seeds everything that chance decides.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Rewrites expected.txt; never while an expectation fails.
-    #[arg(long)]
-    pub bless: bool,
-    /// Also writes a report: junit=FILE.
-    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
-    pub report: Vec<String>,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -390,7 +367,10 @@ impl From<ModeArg> for Mode {
 /// Reads `90s`, `5m`, `2h` or `1d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is written 30s, 5m, 2h or 1d".to_owned();
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (digits, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let seconds = match unit {
         "s" | "" => 1,

@@ -19,7 +19,10 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
             let what = format!("commit {}", context::short(commit.as_str()));
             (Source::commit(repo, &commit)?, what)
         }
-        _ => (Source::folder(&place.baseline)?, "the files as they lie".to_owned()),
+        _ => (
+            Source::folder(&place.baseline)?,
+            "the files as they lie".to_owned(),
+        ),
     };
     let loaded = load(&source)?;
     let mut problems = loaded.problems;
@@ -63,7 +66,10 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
         }
         Format::Text => {
             for notice in &loaded.notices {
-                terminal.note(&format!("note: {}", crate::report::escape::terminal(notice)));
+                terminal.note(&format!(
+                    "note: {}",
+                    crate::report::escape::terminal(notice)
+                ));
             }
             terminal.out(&format!(
                 "the baseline is valid: {resources} resources on {targets} targets ({what})\n"
@@ -76,7 +82,11 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
 /// A name that the target does not know is an error to whoever checks, though a run goes on without that resource.
 fn unresolved(
     declared: &[crate::document::Declared],
-    unresolved: Vec<(crate::model::ResourceId, crate::model::Address, crate::model::Reason)>,
+    unresolved: Vec<(
+        crate::model::ResourceId,
+        crate::model::Address,
+        crate::model::Reason,
+    )>,
 ) -> Problems {
     let mut problems = Problems::default();
     for (id, _, reason) in unresolved {

@@ -10,10 +10,12 @@ use crate::baseline::{CommitId, Loaded, Repo, Source, load_project, load_resourc
 use crate::engine::{Facts, TRUSTED};
 use crate::journal::{NoStore, Store};
 use crate::model::{
-    BaselineInfo, Mode, Project, Problems, ProviderKind, RunId, SignatureState, Target, TargetInfo,
+    BaselineInfo, Mode, Problems, Project, ProviderKind, Reason, ReasonCode, RunId, SignatureState,
+    Target, TargetInfo,
 };
 use crate::ports::{Clock, Providers, StateStore};
 use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
+use crate::providers::unreachable::Unreachable;
 use crate::trust::{AllowedSigners, Candidate, Signer, Standing, judge, verify};
 
 /// The place that everything is relative to.
@@ -61,8 +63,9 @@ impl Place {
                 repo: Some(repo),
             }),
             Err(error) if worktree => {
-                let baseline = std::path::absolute(dir)
-                    .map_err(|error| CliError::new(format!("failed to find {}: {error}", dir.display())))?;
+                let baseline = std::path::absolute(dir).map_err(|error| {
+                    CliError::new(format!("failed to find {}: {error}", dir.display()))
+                })?;
                 if !baseline.is_dir() {
                     return Err(error.into());
                 }
@@ -121,9 +124,10 @@ impl Place {
         if args.worktree {
             return self.open_worktree(args, facts);
         }
-        let repo = self.repo.as_ref().ok_or_else(|| {
-            CliError::new("there is no git repository around the baseline")
-        })?;
+        let repo = self
+            .repo
+            .as_ref()
+            .ok_or_else(|| CliError::new("there is no git repository around the baseline"))?;
         let rev = args.rev.as_deref().unwrap_or("HEAD");
         let commit = match rev {
             "last-good" => last_good(repo, facts)?,
@@ -152,7 +156,12 @@ impl Place {
         let remember = signer
             .filter(|_| rev != "last-good" && facts.trusted.as_deref() != Some(commit.as_str()))
             .map(|signer| (commit.as_str().to_owned(), signer));
-        self.finish(&source, project, BaselineInfo { signature, ..info }, remember)
+        self.finish(
+            &source,
+            project,
+            BaselineInfo { signature, ..info },
+            remember,
+        )
     }
 
     fn open_worktree(&self, args: &BaselineArgs, facts: &Facts) -> Result<Opened, CliError> {
@@ -204,7 +213,14 @@ impl Place {
                 })?,
         };
         let (own_project, _) = load_project(&Source::commit(repo, &trusted)?)?;
-        self.trust(repo, args, facts, &trusted, trusted.as_str(), own_project.as_ref())?;
+        self.trust(
+            repo,
+            args,
+            facts,
+            &trusted,
+            trusted.as_str(),
+            own_project.as_ref(),
+        )?;
         let project = usable(own_project, Problems::default())?;
         let source = Source::commit(repo, commit)?;
         let info = BaselineInfo {
@@ -259,7 +275,11 @@ impl Place {
         rev: &str,
         own: Option<&Project>,
     ) -> Result<Option<Signer>, CliError> {
-        let pinned = facts.trusted.as_deref().map(|id| repo.resolve(id)).transpose()?;
+        let pinned = facts
+            .trusted
+            .as_deref()
+            .map(|id| repo.resolve(id))
+            .transpose()?;
         let (standing, signers) = self.standing(repo, args, pinned.as_ref())?;
         let signature = match &signers {
             None => None,
@@ -419,7 +439,7 @@ pub fn providers(
     project: &Project,
     chosen: &[TargetInfo],
     state: &StateArgs,
-) -> Result<Providers, CliError> {
+) -> Providers {
     let mut own = vec![OwnPath {
         path: place.top.join(".git"),
         what: "baseline repository",
@@ -448,14 +468,14 @@ pub fn providers(
             continue;
         }
         let root = root_of(place, target);
-        let fs = LocalFs::open(&root).map_err(|error| {
-            CliError::new(format!(
-                "failed to open the root {} of target {}: {error}",
-                root.display(),
-                target.name
-            ))
-            .hint(format!("evenkeel.yaml names it at {}", target.at))
-        })?;
+        let fs = match LocalFs::open(&root) {
+            Ok(fs) => fs,
+            Err(error) => {
+                let reason = Reason::new(ReasonCode::Unreachable, crate::report_chain(&error));
+                providers.insert(target.name.clone(), Arc::new(Unreachable::new(reason)));
+                continue;
+            }
+        };
         let config = HostConfig {
             ignore: project.ignore.clone(),
             validate_commands: project.guard.validate_commands.clone(),
@@ -467,5 +487,5 @@ pub fn providers(
             Arc::new(Host::new(target.name.clone(), fs, config)),
         );
     }
-    Ok(providers)
+    providers
 }

@@ -139,11 +139,20 @@ impl Stage<'_> {
         let cli = Cli::try_parse_from(["evenkeel", "reconcile", "--baseline", &baseline])
             .map_err(|error| CliError::new(error.to_string()))?;
         let super::args::Command::Reconcile(args) = cli.command else {
-            return Err(CliError::new("the demonstration's own command line is wrong"));
+            return Err(CliError::new(
+                "the demonstration's own command line is wrong",
+            ));
         };
         let place = Place::find(&args.baseline.baseline, false)?;
         let store = place.write_state(&args.state)?;
-        let mut ready = prepare(&place, store, &args.baseline, &args.state, None, Doubt::default())?;
+        let mut ready = prepare(
+            &place,
+            store,
+            &args.baseline,
+            &args.state,
+            None,
+            Doubt::default(),
+        )?;
         ready.opened.project.guard.max_changed_percent = None;
         let engine = Engine {
             providers: &ready.providers,
@@ -167,14 +176,18 @@ impl Stage<'_> {
 
     fn tamper(&self) -> Result<(), CliError> {
         let root = self.dir.join("demo-root");
-        let failed =
-            |error: std::io::Error| CliError::new(format!("failed to tamper: {error}"));
+        let failed = |error: std::io::Error| CliError::new(format!("failed to tamper: {error}"));
         let sshd = root.join("etc/ssh/sshd_config");
-        let before = fs::metadata(&sshd).and_then(|meta| meta.modified()).map_err(failed)?;
+        let before = fs::metadata(&sshd)
+            .and_then(|meta| meta.modified())
+            .map_err(failed)?;
         let text = fs::read_to_string(&sshd).map_err(failed)?;
         let text = text.replace("PermitRootLogin no", "PermitRootLogin yes");
         fs::write(&sshd, text).map_err(failed)?;
-        let file = fs::File::options().write(true).open(&sshd).map_err(failed)?;
+        let file = fs::File::options()
+            .write(true)
+            .open(&sshd)
+            .map_err(failed)?;
         file.set_modified(before).map_err(failed)?;
         self.say("- /etc/ssh/sshd_config lets root log in; its time stamp is as before\n");
         fs::write(

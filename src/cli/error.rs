@@ -75,7 +75,11 @@ impl CliError {
             terminal.out(&format!("{value:#}\n"));
         } else {
             if !self.problems.is_empty() {
-                let text = crate::baseline::render(&self.problems, &self.directory, terminal.colour_on_stderr());
+                let text = crate::baseline::render(
+                    &self.problems,
+                    &self.directory,
+                    terminal.colour_on_stderr(),
+                );
                 terminal.note(&text);
             }
             terminal.error(&self.message, self.hint.as_deref());

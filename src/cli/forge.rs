@@ -19,9 +19,9 @@ pub fn from_project(project: &Project) -> Result<Option<Arc<dyn Forge>>, CliErro
         tracing::warn!(variable = %config.token_env, "no token for the forge, so no pull request is looked at or opened");
         return Ok(None);
     };
-    let forge = crate::forge::github::GitHub::new(
+    let forge = crate::forge::github::GitHub::connect(
         config,
-        token.into(),
+        &token.into(),
         Arc::new(crate::clock::SystemClock),
     )
     .map_err(|error| CliError::of(&error))?;

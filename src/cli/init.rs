@@ -17,7 +17,8 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, CliError> {
     let written = init(&args.dir, &starter)?;
     match args.format {
         Format::Json => {
-            let value = json!({"schema": "evenkeel.dev/init/v1", "written": written, "exit_code": 0});
+            let value =
+                json!({"schema": "evenkeel.dev/init/v1", "written": written, "exit_code": 0});
             terminal.out(&format!("{value:#}\n"));
         }
         Format::Text => {

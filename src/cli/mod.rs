@@ -5,18 +5,18 @@
 //!
 //! **Invariant:** no decision about live systems is taken here; clap's own exit code 2 never leaks.
 
-mod adopt;
 mod args;
 mod check;
 mod context;
 mod demo;
-mod drill;
 mod error;
+mod forge;
 mod init;
 mod journal;
 mod output;
 mod plan;
 mod reconcile;
+mod reports;
 mod trust;
 mod undo;
 
@@ -70,8 +70,6 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
-        Command::Adopt(args) => adopt::run(&args, terminal).await,
-        Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
         Command::Demo(args) => demo::run(&args, terminal).await,
     }
@@ -88,8 +86,6 @@ fn wants_json(command: &Command) -> bool {
         Command::Reconcile(args) => args.baseline.format,
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
-        Command::Adopt(args) => args.baseline.format,
-        Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
         Command::Demo(_) => args::Format::Text,
     };

@@ -54,7 +54,7 @@ impl Terminal {
             colour: self.colour_out,
             show_content: show_content || self.interactive,
             verbose: self.verbose > 0,
-            ..crate::report::Style::default()
+            width: 0,
         }
     }
 

@@ -1,10 +1,11 @@
 //! `evenkeel plan` and `evenkeel plan show`: what differs and what would be done.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::CliError;
 use super::args::{BaselineArgs, OutputArgs, PlanCommonArgs, StateArgs};
-use super::context::{self, Doubt, Opened, Place};
+use super::context::{self, Doubt, Opened, Place, StateDir};
 use super::output::Terminal;
 use super::reports;
 use crate::clock::SystemClock;
@@ -30,7 +31,13 @@ pub async fn run(args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliEr
     if let Some(path) = &args.out {
         reports::write_plan(path, &report)?;
     }
-    reports::finish(&report, &args.output, args.baseline.format, args.untrusted, terminal)
+    reports::finish(
+        &report,
+        &args.output,
+        args.baseline.format,
+        args.untrusted,
+        terminal,
+    )
 }
 
 /// Makes the plan and shows one of its groups.
@@ -55,15 +62,29 @@ pub async fn show(hash: &str, args: &PlanCommonArgs, terminal: &Terminal) -> Res
             .hint("evenkeel plan shows the groups that there are"));
         }
         many => {
-            return Err(CliError::new(format!("{many} groups start with {hash}"))
-                .hint("give more digits"));
+            return Err(
+                CliError::new(format!("{many} groups start with {hash}")).hint("give more digits")
+            );
         }
     }
-    let named: Vec<_> = matching[0].steps.iter().map(|step| step.resource.clone()).collect();
-    report.comparison.drifts.retain(|drift| named.contains(&drift.resource));
+    let named: Vec<_> = matching[0]
+        .steps
+        .iter()
+        .map(|step| step.resource.clone())
+        .collect();
+    report
+        .comparison
+        .drifts
+        .retain(|drift| named.contains(&drift.resource));
     report.plan.groups = matching;
     let verbose = terminal.all_shown();
-    reports::print(&report, &OutputArgs::default(), args.baseline.format, args.untrusted, &verbose)
+    reports::print(
+        &report,
+        &OutputArgs::default(),
+        args.baseline.format,
+        args.untrusted,
+        &verbose,
+    )
 }
 
 async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
@@ -100,16 +121,16 @@ pub fn prepare(
 ) -> Result<Ready, CliError> {
     let facts = Facts::read(store.as_ref())?;
     let mut opened = place.open(baseline, &facts, doubt)?;
-    let targets = context::targets(
-        &opened.project,
-        &baseline.target,
-        cap,
-        &mut opened.notices,
-    )?;
+    let targets = context::targets(&opened.project, &baseline.target, cap, &mut opened.notices)?;
     let providers = context::providers(place, &opened.project, &targets, state);
+    let state_dir = match place.state_dir(state) {
+        StateDir::At(dir) => Some(dir),
+        StateDir::None => None,
+    };
+    let configured = opened.project.guard.kill_switch.as_deref().map(Path::new);
     let switch = kill_switch::look(
-        std::env::var_os("EVENKEEL_KILL_SWITCH").as_deref(),
-        &context::kill_switch_paths(place, state, &opened.project),
+        std::env::var_os(kill_switch::VARIABLE).as_deref(),
+        &kill_switch::places(state_dir.as_deref(), configured),
     );
     opened.notices.extend(switch.notices);
     Ok(Ready {

@@ -1,5 +1,7 @@
 //! `evenkeel reconcile`: puts the baseline back.
 
+use std::path::PathBuf;
+
 use super::CliError;
 use super::args::{LockArgs, ReconcileArgs};
 use super::context::{self, Doubt, Place};
@@ -19,7 +21,14 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
     let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
     let store = place.write_state(&args.state)?;
     let cap = args.mode.map(Mode::from);
-    let ready = prepare(&place, store, &args.baseline, &args.state, cap, Doubt::default())?;
+    let ready = prepare(
+        &place,
+        store,
+        &args.baseline,
+        &args.state,
+        cap,
+        Doubt::default(),
+    )?;
     context::remember(&ready.opened, ready.store.as_ref(), &SystemClock)?;
     let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
     let forge = super::forge::from_project(&ready.opened.project)?;
@@ -49,17 +58,17 @@ pub fn lock_state(
         return Ok(None);
     };
     crate::journal::prepare(&dir)?;
-    acquire(&dir, "the state", lock, terminal).map(Some)
+    acquire(&[dir], "the state", lock, terminal).map(Some)
 }
 
-/// Holds every root of the run, in the order of targets, so that two runs never wait for each other in a circle.
+/// Holds every root of the run.
 pub fn lock_roots(
     place: &Place,
     ready: &Ready,
     lock: LockArgs,
     terminal: &Terminal,
-) -> Result<Vec<RootLock>, CliError> {
-    let mut roots: Vec<_> = ready
+) -> Result<RootLock, CliError> {
+    let roots: Vec<_> = ready
         .opened
         .project
         .targets
@@ -68,24 +77,21 @@ pub fn lock_roots(
         .map(|target| context::root_of(place, target))
         .filter(|root| root.is_dir())
         .collect();
-    roots.sort();
-    roots.dedup();
-    roots
-        .iter()
-        .map(|root| acquire(root, &root.display().to_string(), lock, terminal))
-        .collect()
+    acquire(&roots, "the root", lock, terminal)
 }
 
 fn acquire(
-    path: &std::path::Path,
+    paths: &[PathBuf],
     what: &str,
     lock: LockArgs,
     terminal: &Terminal,
 ) -> Result<RootLock, CliError> {
     let waiting = |holder: &str| {
-        terminal.note(&format!("waiting for another run that holds {what}: {holder}"));
+        terminal.note(&format!(
+            "waiting for another run that holds {what}: {holder}"
+        ));
     };
-    RootLock::acquire(path, what, lock.lock_wait, &waiting).map_err(|error| {
+    RootLock::acquire_all(paths, "evenkeel", lock.lock_wait, &waiting).map_err(|error| {
         CliError::of(&error).hint("wait for it, or give --lock-wait more time, such as 10m")
     })
 }

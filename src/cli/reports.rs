@@ -52,8 +52,9 @@ pub fn print(
 fn write_files(report: &RunReport, output: &OutputArgs) -> Result<(), CliError> {
     for wish in &output.report {
         let (kind, path) = wish.split_once('=').ok_or_else(|| {
-            CliError::new(format!("--report {wish} is not KIND=FILE"))
-                .hint("such as --report sarif=evenkeel.sarif,junit=evenkeel.xml,markdown=summary.md")
+            CliError::new(format!("--report {wish} is not KIND=FILE")).hint(
+                "such as --report sarif=evenkeel.sarif,junit=evenkeel.xml,markdown=summary.md",
+            )
         })?;
         let code = exit::code(report, FailOn::default(), false);
         let text = match kind {

@@ -58,8 +58,11 @@ fn init(
         return Err(CliError::problems(problems));
     };
     if !project.trust.require_signed {
-        return Err(CliError::new("the baseline does not ask for signed commits")
-            .hint("set trust: { require_signed: true, allowed_signers: FILE } in evenkeel.yaml first"));
+        return Err(
+            CliError::new("the baseline does not ask for signed commits").hint(
+                "set trust: { require_signed: true, allowed_signers: FILE } in evenkeel.yaml first",
+            ),
+        );
     }
     let signers = match &args.allowed_signers {
         None => signers_of(&source, &project)?,
@@ -71,9 +74,12 @@ fn init(
                 .map_err(CliError::problems)?
         }
     };
-    let signed = repo
-        .signature(&commit)?
-        .ok_or_else(|| CliError::new(format!("commit {} is not signed", context::short(commit.as_str()))))?;
+    let signed = repo.signature(&commit)?.ok_or_else(|| {
+        CliError::new(format!(
+            "commit {} is not signed",
+            context::short(commit.as_str())
+        ))
+    })?;
     let at = repo.commit(&commit)?.committed_at;
     let signer = verify(&signed.signature, &signed.payload, &signers, at).map_err(|why| {
         CliError::new(format!(
@@ -87,7 +93,12 @@ fn init(
         "key": signer.fingerprint,
         "pinned_by": "trust init",
     });
-    store.append(&RunId("trust".to_owned()), TRUSTED, SystemClock.now(), payload)?;
+    store.append(
+        &RunId("trust".to_owned()),
+        TRUSTED,
+        SystemClock.now(),
+        payload,
+    )?;
     let text = format!(
         "pinned commit {}, signed by {} ({}); {} signers may sign what follows\n",
         commit.as_str(),
@@ -95,7 +106,12 @@ fn init(
         signer.fingerprint,
         signers.0.len()
     );
-    answer(args.format, terminal, &text, &json!({"trusted": commit.as_str(), "principal": signer.principal, "key": signer.fingerprint}));
+    answer(
+        args.format,
+        terminal,
+        &text,
+        &json!({"trusted": commit.as_str(), "principal": signer.principal, "key": signer.fingerprint}),
+    );
     Ok(0)
 }
 
@@ -118,7 +134,10 @@ fn show(
     let trusted = facts.trusted.as_deref().map_or("none", |id| id);
     let good = facts.last_good.as_deref().map_or("none", |id| id);
     let verdict = match &signer {
-        Some(signer) => format!("trusted, signed by {} ({})", signer.principal, signer.fingerprint),
+        Some(signer) => format!(
+            "trusted, signed by {} ({})",
+            signer.principal, signer.fingerprint
+        ),
         None => "no signature is asked for".to_owned(),
     };
     let text = format!("last trusted: {trusted}\nlast good:    {good}\n{rev}: {verdict}\n");

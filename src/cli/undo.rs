@@ -18,9 +18,18 @@ pub async fn run(args: &UndoArgs, terminal: &Terminal) -> Result<u8, CliError> {
     let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
     let store = place.write_state(&args.state)?;
     if !store.is_durable() {
-        return Err(CliError::new("there is no journal, so there is nothing to undo from"));
+        return Err(CliError::new(
+            "there is no journal, so there is nothing to undo from",
+        ));
     }
-    let ready = prepare(&place, store, &args.baseline, &args.state, None, Doubt::default())?;
+    let ready = prepare(
+        &place,
+        store,
+        &args.baseline,
+        &args.state,
+        None,
+        Doubt::default(),
+    )?;
     let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
     let engine = Engine {
         providers: &ready.providers,
@@ -31,7 +40,9 @@ pub async fn run(args: &UndoArgs, terminal: &Terminal) -> Result<u8, CliError> {
     };
     if let Some(named) = &args.resume {
         let run = engine.resume(&RunId(named.clone()))?;
-        terminal.out(&format!("what run {named} left at rest is managed again (run {run})\n"));
+        terminal.out(&format!(
+            "what run {named} left at rest is managed again (run {run})\n"
+        ));
         return Ok(0);
     }
     let input = UndoInput {
