@@ -140,9 +140,9 @@ targets:
 
 # Limits on what may be done in one run, in every mode.
 guard:
-  # Above either of these, nothing of a plan runs.
+  # Above this, nothing of a plan runs. With more than a handful of resources, a share is a good second limit.
   max_changes: 20
-  max_changed_percent: 30
+  # max_changed_percent: 30
   # Never touched.
   protected:
     - File/passwd

@@ -31,8 +31,9 @@ pub struct Cli {
     pub color: ColorWhen,
 }
 
-/// The commands.
+/// The commands. One is made a process, so that their sizes differ costs nothing.
 #[derive(Subcommand, Debug)]
+#[expect(clippy::large_enum_variant)]
 pub enum Command {
     /// Validates the baseline: every error with file, line, column and a hint.
     Check(CheckArgs),
