@@ -97,11 +97,7 @@ impl Drift {
         let Some(state) = self.before.state() else {
             return 0;
         };
-        let size = |value: &Value| match value {
-            Value::Blob(blob) => blob.size,
-            _ => 0,
-        };
-        state.fields.values().map(size).sum::<u64>()
+        state.blobs().map(|blob| blob.size).sum::<u64>()
             + state
                 .get("tree_bytes")
                 .and_then(Value::as_int)

@@ -157,7 +157,7 @@ impl State {
 
     /// The contents that this state refers to.
     pub fn blobs(&self) -> impl Iterator<Item = super::Blob> {
-        self.fields.values().filter_map(Value::as_blob)
+        self.fields.values().flat_map(Value::blobs)
     }
 
     /// The value of a field, restorable or not.

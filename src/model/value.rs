@@ -62,6 +62,16 @@ impl Value {
         }
     }
 
+    /// All references to content in it, nested ones included.
+    pub fn blobs(&self) -> Vec<Blob> {
+        match self {
+            Self::Blob(blob) => vec![*blob],
+            Self::List(values) => values.iter().flat_map(Self::blobs).collect(),
+            Self::Map(values) => values.values().flat_map(Self::blobs).collect(),
+            Self::Bool(_) | Self::Int(_) | Self::Text(_) => Vec::new(),
+        }
+    }
+
     /// The number, if it is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {

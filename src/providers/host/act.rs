@@ -15,7 +15,7 @@ use super::place::{self, Terms};
 use super::state::{ALL_FLAGS, type_of, wanted_of};
 use super::tree::{self, Keep};
 use super::{Host, validate};
-use crate::model::{Contents, Digest, Observed, State, Step, Value, Verb};
+use crate::model::{Contents, Digest, Observed, ReasonCode, State, Step, Value, Verb};
 use crate::ports::{ActContext, ActError, Captured};
 
 /// What a step is about, read from it once.
@@ -48,6 +48,14 @@ impl<'a> Task<'a> {
         };
         // A file with other names is put anew, which leaves one; no other number can be brought about.
         links(self.step.state.as_ref()) != Some(1) || links(observed.state()) == Some(1)
+    }
+
+    /// Whether a link stands in the way of a place where nothing was or is to be. Without following it nothing is there;
+    /// this is how the place of a file looks after an undo has put a swapped directory back.
+    fn is_led_away(&self, look: &Look) -> bool {
+        let absent = Observed::absent_digest();
+        matches!(look, Look::Unseen(reason) if reason.code == ReasonCode::Redirected)
+            && (self.step.expect == absent || self.step.leaves == absent)
     }
 
     /// Judges what stands at the place, or was just taken out of it.
@@ -119,7 +127,10 @@ impl<F: Fs> Host<F> {
             },
         };
         let look = self.fs.look(&task.path, want);
-        let observed = place::kept(&self.fs, &task.path, &look, task.terms, Some(&mut keep));
+        let mut observed = place::kept(&self.fs, &task.path, &look, task.terms, Some(&mut keep));
+        if task.is_led_away(&look) {
+            observed = Observed::Absent;
+        }
         if keep.overflowed {
             contents = Contents::default();
         }
@@ -191,7 +202,12 @@ impl<F: Fs> Host<F> {
         let judge = |path: &HostPath, look: &Look| {
             let observed = place::observed(&self.fs, path, look, task.terms);
             let is = |digest| any_flags(&observed).any(|one| one == digest);
-            if is(step.expect) {
+            let holds_unseen = task.terms == Terms::Shallow
+                && matches!(look, Look::Present(node, _) if node.node_type == NodeType::Directory)
+                && require_empty(&self.fs, path, path).is_err();
+            if holds_unseen {
+                Leftover::Foreign
+            } else if is(step.expect) {
                 Leftover::Expected
             } else if is(step.leaves) {
                 Leftover::Made

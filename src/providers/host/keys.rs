@@ -203,7 +203,8 @@ mod tests {
         ] {
             let entry = only(&format!("{options} ssh-ed25519 {KEY} a"));
             assert_eq!(entry.identity, plain.identity);
-            assert_eq!(entry.grant, format!("{options} {}", plain.grant));
+            let shown = options.replace('\\', "\\x5c");
+            assert_eq!(entry.grant, format!("{shown} {}", plain.grant));
         }
     }
 

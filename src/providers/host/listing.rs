@@ -117,7 +117,7 @@ impl<'a> Survey<'a> {
     pub fn run(mut self, top: &HostPath, node: &Node) -> Listing {
         self.top = top.clone();
         self.file_system = node.file_system;
-        self.directory(top, 0);
+        self.directory(top);
         self.members.sort_by(|a, b| a.address.cmp(&b.address));
         Listing {
             members: self.members,
@@ -155,8 +155,8 @@ impl<'a> Survey<'a> {
                 .matches(&[b"/", whole.as_slice()].concat())
     }
 
-    fn directory(&mut self, dir: &HostPath, depth: usize) {
-        if depth >= MAX_DEPTH {
+    fn directory(&mut self, dir: &HostPath) {
+        if dir.0.len() >= MAX_DEPTH {
             self.cut(
                 ReasonCode::TooLarge,
                 format!("{} is nested more than 128 deep", dir.address()),
@@ -165,7 +165,7 @@ impl<'a> Survey<'a> {
         }
         let found = self.unexplained(dir);
         for (name, claimed_below) in found.names {
-            self.entry(&dir.join(&name), claimed_below, depth);
+            self.entry(&dir.join(&name), claimed_below);
         }
     }
 
@@ -211,7 +211,7 @@ impl<'a> Survey<'a> {
         found
     }
 
-    fn entry(&mut self, path: &HostPath, claimed_below: bool, depth: usize) {
+    fn entry(&mut self, path: &HostPath, claimed_below: bool) {
         let look = (self.look)(path);
         let node = match &look {
             Look::Present(node, _) => node,
@@ -228,7 +228,7 @@ impl<'a> Survey<'a> {
             return self.too_many();
         }
         if is_directory && claimed_below {
-            return self.directory(path, depth + 1);
+            return self.directory(path);
         }
         let kind = kind_of(node.node_type);
         if node.file_system != self.file_system {
@@ -241,8 +241,8 @@ impl<'a> Survey<'a> {
             );
             return self.member(path, kind, Observed::NotEvaluated(reason));
         }
-        if is_directory && self.holds_ignored(path, depth) {
-            return self.directory(path, depth + 1);
+        if is_directory && self.holds_ignored(path) {
+            return self.directory(path);
         }
         let observed = place::observed(self.fs, path, &look, Terms::Whole);
         if let Some(entries) = observed
@@ -271,8 +271,8 @@ impl<'a> Survey<'a> {
     }
 
     /// Whether something that is ignored lies below an unexplained directory.
-    fn holds_ignored(&mut self, dir: &HostPath, depth: usize) -> bool {
-        if self.ignore.is_empty() && self.ignore_everywhere.is_empty() || depth >= MAX_DEPTH {
+    fn holds_ignored(&mut self, dir: &HostPath) -> bool {
+        if self.ignore.is_empty() && self.ignore_everywhere.is_empty() || dir.0.len() >= MAX_DEPTH {
             return false;
         }
         let mut below = Vec::new();
@@ -299,11 +299,7 @@ impl<'a> Survey<'a> {
             return true;
         }
         // What cannot be listed cannot be seen whole either, and is reported then.
-        holds
-            || (listed.is_ok()
-                && below
-                    .iter()
-                    .any(|name| self.holds_ignored(&dir.join(name), depth + 1)))
+        holds || (listed.is_ok() && below.iter().any(|name| self.holds_ignored(&dir.join(name))))
     }
 }
 

@@ -24,7 +24,7 @@ mod state;
 mod tree;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -107,8 +107,7 @@ impl<F: fs::Fs> Provider for Host<F> {
 
     /// Those of the configured paths that lie in the root, by their real paths where they have one.
     fn own_places(&self) -> Vec<OwnPlace> {
-        let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let Some(root) = self.config.root.as_ref().map(real) else {
+        let Some(root) = self.config.root.as_deref().map(real) else {
             return Vec::new();
         };
         self.config
@@ -136,5 +135,14 @@ impl<F: fs::Fs> Provider for Host<F> {
             "hard links",
             "sparseness and other file system flags",
         ]
+    }
+}
+
+/// A path without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(path), _, _) => path,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_owned(),
     }
 }

@@ -5,7 +5,7 @@
 use super::fs::{Fs, HostPath, Look, NodeType, Want};
 use super::state::state_of;
 use super::tree::{self, Keep};
-use crate::model::{Contents, Observed, ResourceId};
+use crate::model::{Observed, ResourceId};
 
 /// How much of a place counts for a resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,18 +46,17 @@ pub fn kept(
         Look::Absent => return Observed::Absent,
         Look::Unseen(reason) => return Observed::NotEvaluated(reason.clone()),
     };
-    let contents: Option<&mut Contents> = match &mut keep {
+    let mut state = match &mut keep {
         Some(keep) => {
             match (node.content, bytes) {
                 (Some(_), Some(bytes)) => keep.store(bytes.clone()),
                 (Some(_), None) => keep.overflowed = true,
                 _ => {}
             }
-            Some(keep.contents)
+            keep.state_of(node)
         }
-        None => None,
+        None => state_of(node, None),
     };
-    let mut state = state_of(node, contents);
     if node.node_type == NodeType::Directory && terms == Terms::Whole {
         match tree::survey(fs, path, node, keep) {
             Ok(tree) => tree::describe(&mut state, &tree),

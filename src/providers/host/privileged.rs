@@ -92,7 +92,7 @@ impl Walk<'_> {
             return;
         }
         match node.node_type {
-            NodeType::Directory => self.directory(place, node.file_system, 0),
+            NodeType::Directory => self.directory(place, node.file_system),
             NodeType::Symlink => self.cut(Reason::new(
                 ReasonCode::Redirected,
                 format!(
@@ -114,8 +114,8 @@ impl Walk<'_> {
         }
     }
 
-    fn directory(&mut self, dir: &HostPath, file_system: u64, depth: usize) {
-        if depth >= MAX_DEPTH {
+    fn directory(&mut self, dir: &HostPath, file_system: u64) {
+        if dir.0.len() >= MAX_DEPTH {
             return self.too_large(dir, "is nested more than 128 deep");
         }
         let mut names = Vec::new();
@@ -144,11 +144,11 @@ impl Walk<'_> {
             if self.seen > MAX_ENTRIES {
                 return;
             }
-            self.entry(&dir.join(&name), file_system, depth);
+            self.entry(&dir.join(&name), file_system);
         }
     }
 
-    fn entry(&mut self, path: &HostPath, file_system: u64, depth: usize) {
+    fn entry(&mut self, path: &HostPath, file_system: u64) {
         let whole = [b"/", path.relative().as_slice()].concat();
         if self.ignore.matches(&whole) || self.everywhere.matches(&whole) {
             self.ignored += 1;
@@ -163,7 +163,7 @@ impl Walk<'_> {
             return self.mount(path);
         }
         match node.node_type {
-            NodeType::Directory => self.directory(path, file_system, depth + 1),
+            NodeType::Directory => self.directory(path, file_system),
             _ => self.node(path, &node),
         }
     }

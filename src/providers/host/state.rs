@@ -131,6 +131,15 @@ pub fn state_of(node: &Node, mut keep: Option<&mut Contents>) -> State {
     state
 }
 
+/// The bytes of attributes that are kept apart.
+pub fn long_attributes(node: &Node) -> u64 {
+    let lengths = node.xattrs.iter().map(|(_, value)| value.len());
+    lengths
+        .filter(|length| *length > INLINE_BYTES)
+        .map(|length| length as u64)
+        .sum()
+}
+
 /// What counts of a regular file without being restorable.
 pub fn file_beyond(links: u64, mode: u32) -> Fields {
     Fields::from([

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fs::{Entry, Fs, HostPath, Look, Node, NodeType, Want, Wanted};
 use super::path::{MAX_DEPTH, escape, unescape};
-use super::state::{state_of, wanted_of};
+use super::state::{long_attributes, state_of, wanted_of};
 use crate::model::{Blob, Contents, Digest, Fields, Reason, ReasonCode, State, Value};
 
 /// The largest tree that is looked at.
@@ -30,7 +30,7 @@ struct Line {
 pub struct Tree {
     pub blob: Blob,
     pub entries: u64,
-    /// Bytes of all regular files.
+    /// Bytes of all regular files and of all attributes that are kept apart.
     pub bytes: u64,
 }
 
@@ -92,6 +92,21 @@ pub fn survey(
 }
 
 impl Keep<'_> {
+    /// The state that a look tells, with its long attributes kept if there is room.
+    pub fn state_of(&mut self, node: &Node) -> State {
+        let long = long_attributes(node);
+        match self.bytes_left.checked_sub(long) {
+            Some(left) if !self.overflowed => {
+                self.bytes_left = left;
+                state_of(node, Some(self.contents))
+            }
+            _ => {
+                self.overflowed = true;
+                state_of(node, None)
+            }
+        }
+    }
+
     /// Keeps these bytes if there is room.
     pub fn store(&mut self, bytes: Arc<[u8]>) {
         match self.bytes_left.checked_sub(bytes.len() as u64) {
@@ -157,11 +172,11 @@ impl Walk<'_, '_> {
                     (Some(_), None) => keep.overflowed = true,
                     _ => {}
                 }
-                state_of(&node, Some(keep.contents))
+                keep.state_of(&node)
             }
             None => state_of(&node, None),
         };
-        self.bytes += node.size;
+        self.bytes += node.size + long_attributes(&node);
         self.line(&Line {
             path: names.clone(),
             fields: state.fields,
