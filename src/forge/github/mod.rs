@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use self::client::{Call, Client, Failure};
 use self::retry::Repeat;
-use self::wire::User;
+use self::wire::{Pull, User};
 use super::marker::{self, BRANCH_PREFIX};
 use super::text::bounded;
 use crate::model::ForgeConfig;
@@ -90,8 +90,14 @@ impl GitHub {
         move |failure| self.client.error(action, failure)
     }
 
-    /// Makes the branch of a proposal afresh from the base, unless somebody else's work is on it.
-    async fn prepare(&self, proposal: &Proposal, action: &str) -> Result<(), ForgeError> {
+    /// Makes the branch of a proposal afresh from the base, unless somebody else's work is on it that no pull request
+    /// keeps; `before` are the pull requests that it had.
+    async fn prepare(
+        &self,
+        proposal: &Proposal,
+        before: &[Pull],
+        action: &str,
+    ) -> Result<(), ForgeError> {
         let failed = self.failed(action);
         let (client, name) = (&self.client, proposal.branch.as_str());
         let base = branch::head(client, &self.base)
@@ -102,25 +108,37 @@ impl GitHub {
                 why: format!("there is no branch {}", self.base),
                 hint: "check forge.base".into(),
             })?;
-        if branch::head(client, name).await.map_err(&failed)?.is_some() {
-            let left = branch::compare(client, &self.base, name).await;
-            if let Some(work) = left.map_err(&failed)? {
-                let own: Vec<_> = self
-                    .own()
-                    .await
-                    .map_err(&failed)?
-                    .map(str::to_owned)
-                    .into_iter()
-                    .collect();
-                refuse_foreign(&work, proposal, &own, action)?;
+        if let Some(left) = branch::head(client, name).await.map_err(&failed)? {
+            let is_kept = before.iter().any(|pull| pull.head.sha == left);
+            if is_kept {
                 branch::delete(client, name).await.map_err(&failed)?;
+            } else {
+                self.clear(proposal, action).await?;
             }
         }
         branch::create(client, name, &base).await.map_err(&failed)
     }
 
-    async fn open_new(&self, proposal: &Proposal, action: &str) -> Result<PullRequest, ForgeError> {
-        self.prepare(proposal, action).await?;
+    /// Deletes a branch that was left without a pull request, when all that is on it is evenkeel's.
+    async fn clear(&self, proposal: &Proposal, action: &str) -> Result<(), ForgeError> {
+        let (failed, name) = (self.failed(action), proposal.branch.as_str());
+        let left = branch::compare(&self.client, &self.base, name).await;
+        let Some(work) = left.map_err(&failed)? else {
+            return Ok(());
+        };
+        let own = self.own().await.map_err(&failed)?;
+        let own: Vec<_> = own.map(str::to_owned).into_iter().collect();
+        refuse_foreign(&work, proposal, &own, action)?;
+        branch::delete(&self.client, name).await.map_err(failed)
+    }
+
+    async fn open_new(
+        &self,
+        proposal: &Proposal,
+        before: &[Pull],
+        action: &str,
+    ) -> Result<PullRequest, ForgeError> {
+        self.prepare(proposal, before, action).await?;
         let failed = self.failed(action);
         branch::put_files(&self.client, proposal, &[])
             .await
@@ -239,12 +257,12 @@ impl Forge for GitHub {
     async fn open(&self, proposal: &Proposal) -> Result<PullRequest, ForgeError> {
         let action = format!("open a pull request from {}", proposal.branch);
         check(proposal, &action)?;
-        let open = pulls::open_of(&self.client, &proposal.branch)
+        let pulls = pulls::of_branch(&self.client, &proposal.branch, "all")
             .await
             .map_err(self.failed(&action))?;
-        match open {
+        match pulls.iter().find(|pull| pull.state() == PullState::Open) {
             Some(pull) => self.bring_up_to_date(pull.number, proposal, &action).await,
-            None => self.open_new(proposal, &action).await,
+            None => self.open_new(proposal, &pulls, &action).await,
         }
     }
 

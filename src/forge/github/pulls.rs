@@ -64,8 +64,12 @@ pub(super) fn is_ours(client: &Client, base: &str, pull: &Pull) -> bool {
     pull.base.branch == base && pull.is_from(client.repository())
 }
 
-/// The pull requests from one branch, into whichever base.
-async fn of_branch(client: &Client, branch: &str, state: &str) -> Result<Vec<Pull>, Failure> {
+/// The pull requests from one branch, into whichever base; `state` is `open` or `all`.
+pub(super) async fn of_branch(
+    client: &Client,
+    branch: &str,
+    state: &str,
+) -> Result<Vec<Pull>, Failure> {
     let head = encode_value(&format!("{}:{branch}", client.owner()));
     let path = format!("pulls?state={state}&head={head}");
     let (mut pulls, _) = client.list::<Pull>(&path, MAX_PAGES).await?;

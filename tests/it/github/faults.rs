@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, Times};
 
-use super::{BRANCH, FINGERPRINT, VirtualClock, approval_path, config, connect, proposal};
+use super::{BRANCH, VirtualClock, approval_path, config, connect, proposal};
 
 const TOKEN: &str = "ghp_verysecret";
 /// GitHub Enterprise has its API below a path, so these tests do too.
@@ -70,7 +70,6 @@ impl Peer {
         Mock::given(method("GET"))
             .and(path(format!("{API}/repos/o/r/pulls")))
             .and(query_param("head", format!("o:{BRANCH}")))
-            .and(query_param("state", "open"))
             .respond_with(ok(json!([pull(BRANCH)])))
             .mount(&self.server)
             .await;
@@ -303,12 +302,20 @@ async fn foreign_work_is_left_alone() {
     }
 }
 
-// Goal: a branch left without a pull request is made anew when it is evenkeel's own, and refused when it is not.
+// Goal: a branch left without an open pull request is made anew when what is on it is evenkeel's own or is kept by a
+// closed one, and refused when neither is so.
 #[tokio::test]
 async fn leftover_branches() {
-    for (author, is_own) in [("keel", true), ("alice", false)] {
+    for (author, kept, is_own) in [
+        ("keel", 'd', true),
+        ("alice", 'd', false),
+        ("alice", 'c', true),
+    ] {
         let peer = Peer::new().await;
-        peer.on("GET", "pulls", ok(json!([])), 1).await;
+        let mut before = pull(BRANCH);
+        before["state"] = json!("closed");
+        before["head"]["sha"] = json!(sha(kept));
+        peer.on("GET", "pulls", ok(json!([before])), 1).await;
         let there = ok(json!({ "object": { "sha": sha('c') } }));
         peer.first("GET", &format!("git/ref/heads/{BRANCH}"), there, 1)
             .await;
@@ -317,8 +324,13 @@ async fn leftover_branches() {
             "ahead_by": 1, "behind_by": 3, "files": own_files(),
             "commits": [{ "author": by, "committer": by }],
         });
-        peer.on("GET", &format!("compare/main...{BRANCH}"), ok(compared), 1)
-            .await;
+        peer.on(
+            "GET",
+            &format!("compare/main...{BRANCH}"),
+            ok(compared),
+            u64::from(kept == 'd'),
+        )
+        .await;
         let delete = format!("git/refs/heads/{BRANCH}");
         peer.on(
             "DELETE",
@@ -424,7 +436,7 @@ async fn other_branches_are_never_deleted() {
     let mut elsewhere = proposal('a');
     elsewhere.branch = "main".into();
     assert!(peer.forge.open(&elsewhere).await.is_err());
-    elsewhere.branch = format!("evenkeel/{FINGERPRINT}");
+    elsewhere.branch = BRANCH.into();
     elsewhere.files[0].path = "../../etc/passwd".into();
     assert!(peer.forge.open(&elsewhere).await.is_err());
     assert_eq!(peer.writes().await, 0);

@@ -1,4 +1,4 @@
-//! The GitHub forge: against answers made up here (`faults`).
+//! The GitHub forge: against answers made up here (`faults`), and against a stateful server (`life`).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 mod faults;
+mod life;
 
-pub const FINGERPRINT: &str = "0123456789abcdef";
 pub const BRANCH: &str = "evenkeel/0123456789abcdef";
 
 /// A clock on which waiting costs nothing, and which tells how long was waited.
