@@ -23,6 +23,7 @@ pub mod providers;
 pub mod report;
 pub mod saga;
 pub mod selector;
+pub mod sim;
 pub mod trust;
 
 /// An error with its causes, as one line for people.
