@@ -3,4 +3,7 @@
 #[cfg(feature = "github")]
 mod github;
 mod host;
+mod journal;
+mod main_job;
+mod support;
 mod tidy;
