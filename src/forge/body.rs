@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
 
+use self::differs::{Side, View};
 use super::lifecycle::Settled;
 use super::marker::{self, Marker};
 use super::text::{bounded, code_span, escape_markdown};
@@ -20,7 +21,10 @@ use crate::model::{
 };
 use crate::ports::{FileChange, Proposal};
 
+mod adoption;
 mod differs;
+
+pub use adoption::{Adoption, adopt_proposal};
 
 /// The largest body, in bytes; GitHub takes 65,536 characters.
 const MAX_BODY_BYTES: usize = 60_000;
@@ -149,20 +153,21 @@ fn title(case: &Case<'_>) -> String {
         1 => String::new(),
         n => format!(" and {} more", n - 1),
     };
-    // A title becomes part of the merge's message, where `@name` mentions and `fixes #1` closes.
-    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
-    let name: String = first
-        .resource
-        .short()
-        .chars()
-        .take(120)
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect();
+    let name = plain_name(&first.resource.short());
     format!(
         "{verb} {name}{rest} on {} ({} risk)",
         group.target,
         group.risk().level
     )
+}
+
+/// A name fit for a title, which becomes part of the merge's message, where `@name` mentions and `fixes #1` closes.
+fn plain_name(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    name.chars()
+        .take(120)
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect()
 }
 
 fn body(case: &Case<'_>) -> String {
@@ -180,7 +185,14 @@ fn body(case: &Case<'_>) -> String {
         code_span(&case.group.target.0)
     );
     summary(case, &mut out);
-    differs::section(case, &mut out);
+    let view = View {
+        drifts: case.drifts,
+        contents: case.contents,
+        key: case.disclosure_key,
+        prefix: &case.baseline.prefix,
+        merging_makes: Side::Baseline,
+    };
+    differs::section(&view, &mut out);
     steps(case, &mut out);
     choices(case, &mut out);
     bounded(out, MAX_BODY_BYTES)

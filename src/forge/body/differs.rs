@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
-use super::{Case, MAX_SHOWN, more};
+use super::{MAX_SHOWN, more};
 use crate::forge::text::{bounded, code_span, fenced};
-use crate::model::{Blob, Change, Digest, Drift, Fields, Observed, Value};
+use crate::model::{Blob, Change, Contents, Digest, Drift, Fields, Observed, Value};
 
 /// Fields whose values come from a small set that the system defines, so that showing them discloses nothing.
-const PLAIN_FIELDS: [&str; 11] = [
+const PLAIN_FIELDS: [&str; 12] = [
     "type",
     "mode",
     "owner",
@@ -25,6 +25,7 @@ const PLAIN_FIELDS: [&str; 11] = [
     "append_only",
     "flags",
     "links",
+    "special_bits",
 ];
 /// The longest text of a plain field that is shown, in characters.
 const MAX_PLAIN_CHARS: usize = 64;
@@ -36,20 +37,32 @@ const MAX_DIFF_BYTES: usize = 12_000;
 
 /// Which side of a comparison a value is from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Baseline,
     Live,
 }
 
-pub(super) fn section(case: &Case<'_>, out: &mut String) {
-    out.push_str("### What differs\n\n");
-    for drift in case.drifts.iter().take(MAX_SHOWN) {
-        one(case, drift, out);
-    }
-    more(out, case.drifts.len());
+/// What is shown, and by which means.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub drifts: &'a [&'a Drift],
+    pub contents: &'a Contents,
+    pub key: Option<&'a [u8; 32]>,
+    /// The baseline's directory, relative to the top of the repository.
+    pub prefix: &'a str,
+    /// What is there after merging: a diff leads from the other side to it.
+    pub merging_makes: Side,
 }
 
-fn one(case: &Case<'_>, drift: &Drift, out: &mut String) {
+pub(super) fn section(view: &View<'_>, out: &mut String) {
+    out.push_str("### What differs\n\n");
+    for drift in view.drifts.iter().take(MAX_SHOWN) {
+        one(view, drift, out);
+    }
+    more(out, view.drifts.len());
+}
+
+fn one(view: &View<'_>, drift: &Drift, out: &mut String) {
     let what = match drift.change {
         Change::Missing => "is missing".to_owned(),
         Change::Extra => match &drift.found_in {
@@ -66,25 +79,25 @@ fn one(case: &Case<'_>, drift: &Drift, out: &mut String) {
         "{} at {} **{what}** ({})\n",
         code_span(&drift.resource.short()),
         code_span(&drift.address.0),
-        code_span(&place(case, drift))
+        code_span(&place(view, drift))
     );
-    table(case, drift, out);
-    if let Some(diff) = content_diff(case, drift) {
+    table(view, drift, out);
+    if let Some(diff) = content_diff(view, drift) {
         out.push_str(&diff);
         out.push('\n');
     }
 }
 
 /// Where the baseline says it, relative to the top of the repository.
-fn place(case: &Case<'_>, drift: &Drift) -> String {
+fn place(view: &View<'_>, drift: &Drift) -> String {
     let origin = &drift.origin;
-    match case.baseline.prefix.trim_matches('/') {
+    match view.prefix.trim_matches('/') {
         "" => format!("{}:{}", origin.file, origin.line),
         prefix => format!("{prefix}/{}:{}", origin.file, origin.line),
     }
 }
 
-fn table(case: &Case<'_>, drift: &Drift, out: &mut String) {
+fn table(view: &View<'_>, drift: &Drift, out: &mut String) {
     let mut rows = String::new();
     for field in drift.fields.iter().take(MAX_SHOWN) {
         let _ = writeln!(
@@ -92,19 +105,19 @@ fn table(case: &Case<'_>, drift: &Drift, out: &mut String) {
             "| {} | {} | {} |",
             code_span(&field.path),
             shown(
-                case,
+                view,
                 drift,
                 &field.path,
                 field.expected.as_ref(),
                 Side::Baseline
             ),
-            shown(case, drift, &field.path, field.actual.as_ref(), Side::Live)
+            shown(view, drift, &field.path, field.actual.as_ref(), Side::Live)
         );
     }
     if drift.fields.is_empty() {
         let live = drift.before.state().map(|state| &state.fields);
         for (path, value) in live.into_iter().flatten().take(MAX_SHOWN) {
-            let live = shown(case, drift, path, Some(value), Side::Live);
+            let live = shown(view, drift, path, Some(value), Side::Live);
             let _ = writeln!(rows, "| {} | (none) | {live} |", code_span(path));
         }
     }
@@ -113,17 +126,21 @@ fn table(case: &Case<'_>, drift: &Drift, out: &mut String) {
     }
 }
 
-fn shown(case: &Case<'_>, drift: &Drift, path: &str, value: Option<&Value>, side: Side) -> String {
+fn shown(view: &View<'_>, drift: &Drift, path: &str, value: Option<&Value>, side: Side) -> String {
     let Some(value) = value else {
         return "(none)".to_owned();
     };
     let open = drift.disclose && !drift.sensitive;
     match value {
+        // The size of a short secret says much of it, so not even that is told.
+        Value::Text(_) | Value::Blob(_) if drift.sensitive && !is_plain_value(path, value) => {
+            "not shown".to_owned()
+        }
         Value::Bool(value) => code_span(&value.to_string()),
         Value::Int(value) => code_span(&value.to_string()),
         Value::Text(text) if open || is_plain(path, text) => code_span(text),
-        Value::Text(text) => digest_words(case, "text", Blob::of(text.as_bytes()), side),
-        Value::Blob(blob) => digest_words(case, "content", *blob, side),
+        Value::Text(text) => digest_words(view, "text", Blob::of(text.as_bytes()), side),
+        Value::Blob(blob) => digest_words(view, "content", *blob, side),
         Value::List(items) => {
             let all: Option<Vec<_>> = items.iter().map(Value::as_text).collect();
             match all {
@@ -137,14 +154,18 @@ fn shown(case: &Case<'_>, drift: &Drift, path: &str, value: Option<&Value>, side
     }
 }
 
+fn is_plain_value(path: &str, value: &Value) -> bool {
+    value.as_text().is_some_and(|text| is_plain(path, text))
+}
+
 fn is_plain(path: &str, text: &str) -> bool {
     PLAIN_FIELDS.contains(&path) && text.chars().count() <= MAX_PLAIN_CHARS
 }
 
 /// What may be said of undisclosed content: its sort, its size and a digest that nobody without the key can confirm a
 /// guess with. Of the baseline's side not even that, since it lies open in git beside the live side's.
-fn digest_words(case: &Case<'_>, sort: &str, blob: Blob, side: Side) -> String {
-    let digest = match (side, case.disclosure_key) {
+fn digest_words(view: &View<'_>, sort: &str, blob: Blob, side: Side) -> String {
+    let digest = match (side, view.key) {
         (Side::Live, Some(key)) => format!(
             ", keyed digest {}",
             code_span(&blob.digest.keyed(key).to_string())
@@ -155,20 +176,24 @@ fn digest_words(case: &Case<'_>, sort: &str, blob: Blob, side: Side) -> String {
     format!("{sort}, {} bytes{digest}", blob.size)
 }
 
-/// A unified diff from what is live to what merging puts there, for disclosed text.
-fn content_diff(case: &Case<'_>, drift: &Drift) -> Option<String> {
+/// A unified diff from what is there to what merging makes of it, for disclosed text.
+fn content_diff(view: &View<'_>, drift: &Drift) -> Option<String> {
     if !drift.disclose || drift.sensitive {
         return None;
     }
-    let live = side_text(case, live_fields(&drift.before))?;
-    let baseline = side_text(case, drift.after.as_ref().map(|state| &state.fields))?;
+    let live = side_text(view, live_fields(&drift.before))?;
+    let baseline = side_text(view, drift.after.as_ref().map(|state| &state.fields))?;
     if live == baseline {
         return None;
     }
-    let unified = TextDiff::from_lines(&live, &baseline)
+    let (name, old, new) = match view.merging_makes {
+        Side::Baseline => ("live", live, baseline),
+        Side::Live => ("baseline", baseline, live),
+    };
+    let unified = TextDiff::from_lines(&old, &new)
         .unified_diff()
         .context_radius(3)
-        .header("live", "after merging")
+        .header(name, "after merging")
         .to_string();
     Some(fenced("diff", &bounded(unified, MAX_DIFF_BYTES)))
 }
@@ -178,7 +203,7 @@ fn live_fields(observed: &Observed) -> Option<&Fields> {
 }
 
 /// The text of one side: empty where the resource does not exist, none where it is no text, too large or not at hand.
-fn side_text(case: &Case<'_>, fields: Option<&Fields>) -> Option<String> {
+fn side_text(view: &View<'_>, fields: Option<&Fields>) -> Option<String> {
     let Some(fields) = fields else {
         return Some(String::new());
     };
@@ -188,12 +213,12 @@ fn side_text(case: &Case<'_>, fields: Option<&Fields>) -> Option<String> {
     }
     let bytes = match blob.size {
         0 => std::sync::Arc::from([]),
-        _ => content(case, &blob.digest)?,
+        _ => content(view, &blob.digest)?,
     };
     let text = String::from_utf8(bytes.to_vec()).ok()?;
     (text.lines().count() <= MAX_DIFF_LINES).then_some(text)
 }
 
-fn content(case: &Case<'_>, digest: &Digest) -> Option<std::sync::Arc<[u8]>> {
-    case.contents.get(digest)
+fn content(view: &View<'_>, digest: &Digest) -> Option<std::sync::Arc<[u8]>> {
+    view.contents.get(digest)
 }

@@ -263,6 +263,29 @@ fn a_huge_group_fits() {
     assert!(Marker::parse(&proposal.body).is_some() && proposal.body.contains("(cut"));
 }
 
+// Goal: the opposite pull request tells that merging executes nothing, and shows the diff the other way round.
+#[test]
+fn adoption_case() {
+    let mut one = drift("motd", "/etc/motd");
+    one.disclose = true;
+    let fixture = Fixture::of(vec![one]);
+    let drifts: Vec<_> = fixture.drifts.iter().collect();
+    let proposal = adopt_proposal(&Adoption {
+        drifts: &drifts,
+        files: vec![FileChange {
+            path: "web-1/ssh.yaml".into(),
+            content: Some(b"kind: File\n".to_vec()),
+        }],
+        contents: &fixture.contents,
+        disclosure_key: Some(&KEY),
+        baseline: &fixture.baseline,
+        now: now(),
+        config: &fixture.config,
+    });
+    assert_eq!(Marker::parse(&proposal.body), None);
+    insta::assert_snapshot!(whole(&proposal));
+}
+
 // Goal: what was carried out, what failed and what was closed is said with the run and the way back.
 #[test]
 fn comments() {
