@@ -227,7 +227,9 @@ fn compare_listing(
 ) -> Option<Reason> {
     wanted.scope.as_ref()?;
     let Some(listing) = &observation.listing else {
-        return match observation.observed {
+        return match &observation.observed {
+            // It is something else now, which holds nothing that git could list; putting it back begins empty.
+            Observed::Present(state) if is_another_type(wanted, state) => None,
             Observed::Present(_) => Some(Reason::new(
                 ReasonCode::Unsupported,
                 "what lies in it could not be listed",
@@ -258,6 +260,11 @@ fn compare_listing(
         Completeness::Complete => None,
         Completeness::Partial(reason) => Some(reason.clone()),
     }
+}
+
+fn is_another_type(wanted: &Desired, state: &State) -> bool {
+    let expected = wanted.expected().and_then(|fields| fields.get("type"));
+    expected.is_some() && expected != state.get("type")
 }
 
 /// Whether the baseline lists everything at that place: nothing outside the scope is ever `Extra`.

@@ -33,7 +33,7 @@ pub struct Situation {
     pub suspended: BTreeMap<ResourceId, Suspension>,
     /// Targets on which an undo failed, with the run.
     pub undo_failed: BTreeMap<TargetName, RunId>,
-    /// Resources that could not be evaluated.
+    /// Resources whose own state could not be seen.
     pub not_evaluated: BTreeSet<ResourceId>,
     /// Resources that each resource depends on.
     pub depends_on: BTreeMap<ResourceId, Vec<ResourceId>>,

@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Drift, Finding, Group, Observed, Plan, ResourceId, Risk, RiskLevel, State, Step, Undo,
-    Verb,
+    Address, Change, Drift, Finding, Group, Observed, Plan, ResourceId, Risk, RiskLevel, State,
+    Step, TargetName, Undo, Verb,
 };
 
 /// Makes the plan that undoes these drifts. What is larger than `undo_max_bytes` before cannot be undone.
@@ -27,9 +27,14 @@ pub fn plan(drifts: &[Drift], findings: &[Finding], undo_max_bytes: u64) -> Plan
         .into_values()
         .map(|drifts| group(&drifts, findings, undo_max_bytes))
         .collect();
-    groups
-        .sort_by(|a, b| (&a.target, &a.steps[0].resource).cmp(&(&b.target, &b.steps[0].resource)));
+    // What holds others comes first: a directory's flags and mode may be what keeps its entries from being put right.
+    groups.sort_by(|a, b| order(a).cmp(&order(b)));
     Plan::new(groups)
+}
+
+fn order(group: &Group) -> (&TargetName, &Address, &ResourceId) {
+    let first = &group.steps[0];
+    (&group.target, &first.address, &first.resource)
 }
 
 /// The drift that has to be put right first: the farthest one up the chain of dependencies that stands in the way.
@@ -147,7 +152,7 @@ fn risk(drift: &Drift, undo: &Undo) -> Risk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Blob, Fields, Level, Span, TargetName, Value};
+    use crate::model::{Blob, Fields, Level, Span, Value};
 
     fn state(kind: &str) -> State {
         State::of(Fields::from([("type".to_owned(), Value::text(kind))]))

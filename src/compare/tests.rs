@@ -221,3 +221,14 @@ fn exemptions_expire() {
     assert_eq!((at(99).drifts.len(), at(99).exempted.len()), (0, 1));
     assert_eq!((at(100).drifts.len(), at(100).exempted.len()), (1, 0));
 }
+
+// Goal: an exclusive directory that somebody swapped for a link is drift and nothing else: that nothing can be listed in
+// it is no reason to call it not evaluated, which would hold up whatever depends on it.
+#[test]
+fn a_swapped_directory_is_only_drift() {
+    let wanted = exclusive("d", &[]);
+    let swapped = Observation::plain(present(&[("type", "symlink")]));
+    let found = run(&[wanted], &snapshot(vec![(id("d"), swapped)]));
+    assert_eq!(found.drifts.len(), 1);
+    assert_eq!(found.not_evaluated, []);
+}

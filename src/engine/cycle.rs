@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::plan::plan;
 use crate::ports::{Clock, Entropy, Forge, Providers, Record, SideFiles, StateStore, StoreError};
-use crate::saga::{Purpose, RUN_ENDED, RUN_STARTED, recover};
+use crate::saga::{self, Purpose, RUN_ENDED, RUN_STARTED, recover};
 
 /// The ports that a cycle works through.
 pub struct Engine<'a> {
@@ -151,7 +151,8 @@ impl Engine<'_> {
         };
         let mut acted = self.act(&judged.plan, &judged.verdicts, how).await;
         acted.errors.extend(failures(&acted));
-        let after = match acted.outcomes.is_empty() {
+        let nothing_done = acted.outcomes.is_empty() && acted.errors.is_empty();
+        let after = match nothing_done {
             true => None,
             false => Some(
                 look::look(
@@ -230,7 +231,7 @@ impl Engine<'_> {
             approvals,
             suspended: facts.suspended.clone(),
             undo_failed: facts.undo_failed.clone(),
-            not_evaluated: look::unseen(&looked.comparison),
+            not_evaluated: looked.unseen.clone(),
             depends_on: wanted.dependencies(),
             has_journal: input.command == Command::Plan || self.store.is_durable(),
         }
@@ -322,7 +323,10 @@ impl Engine<'_> {
             "outcomes": report.outcomes,
             "errors": report.errors,
         });
-        self.record(run, RUN_ENDED, &payload)?;
+        // A run whose journal failed between an effect and its outcome stays open, for the next one to look after.
+        if !saga::is_in_flight(self.store, run)? {
+            self.record(run, RUN_ENDED, &payload)?;
+        }
         report.ended = self.clock.now();
         report.journal_head = self.store.head()?;
         Ok(())
@@ -402,10 +406,18 @@ pub(super) fn failures(acted: &Acted) -> Vec<String> {
                 StepResult::Failed { error } => {
                     errors.push(format!("failed to put {} right: {error}", step.resource));
                 }
-                StepResult::UnwindFailed { error } => errors.push(format!(
-                    "failed to take {} back: {error}; its target is propose-only until a person has looked",
-                    step.resource
-                )),
+                StepResult::UnwindFailed { error } => {
+                    let then = match outcome.result {
+                        GroupResult::Broken => {
+                            "its target is propose-only until a person has looked"
+                        }
+                        _ => "the next run plans it anew",
+                    };
+                    errors.push(format!(
+                        "failed to take {} back: {error}; {then}",
+                        step.resource
+                    ));
+                }
                 _ => {}
             }
         }

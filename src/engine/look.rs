@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::compare::compare;
 use crate::document::Declared;
 use crate::model::{
-    Comparison, Contents, Desired, Exemption, NotEvaluated, Problems, ResourceId, TargetName,
+    Comparison, Contents, Desired, Exemption, NotEvaluated, Observation, Observed, Problems,
+    ResourceId, TargetName,
 };
 use crate::ports::{Normalised, Providers, SideFiles};
 
@@ -30,6 +31,9 @@ pub struct Looked {
     pub comparison: Comparison,
     /// Live contents that differ.
     pub contents: Contents,
+    /// Resources whose own state could not be seen. One that was seen, but whose listing is not whole, is none of them:
+    /// whoever fills a directory must not hold up what depends on it.
+    pub unseen: BTreeSet<ResourceId>,
 }
 
 /// Has every provider make its resources comparable.
@@ -99,8 +103,18 @@ pub async fn look(
         looked
             .comparison
             .extend(compare(desired, &snapshot, exemptions, now));
+        looked.unseen.extend(
+            desired
+                .iter()
+                .filter(|one| !is_seen(snapshot.observations.get(&one.id)))
+                .map(|one| one.id.clone()),
+        );
         looked.contents.extend(snapshot.contents);
     }
+    let unresolved = wanted.not_evaluated.iter();
+    looked
+        .unseen
+        .extend(unresolved.map(|unseen| unseen.resource.clone()));
     looked
         .comparison
         .not_evaluated
@@ -125,11 +139,6 @@ impl Wanted {
     }
 }
 
-/// The resources that could not be evaluated.
-pub fn unseen(comparison: &Comparison) -> BTreeSet<ResourceId> {
-    comparison
-        .not_evaluated
-        .iter()
-        .map(|unseen| unseen.resource.clone())
-        .collect()
+fn is_seen(observation: Option<&Observation>) -> bool {
+    observation.is_some_and(|seen| !matches!(seen.observed, Observed::NotEvaluated(_)))
 }

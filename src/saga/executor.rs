@@ -108,12 +108,15 @@ impl Saga<'_> {
                 }
                 Progress::Stopped { result: why, .. } => {
                     let error = match why {
+                        // Somebody changes it while we act. That must not hold up the target: it is planned anew.
                         StepResult::Stale { found } => found,
-                        StepResult::Failed { error } => error,
+                        StepResult::Failed { error } => {
+                            result = GroupResult::Broken;
+                            error
+                        }
                         _ => "unknown".to_owned(),
                     };
                     outcomes[at].result = StepResult::UnwindFailed { error };
-                    result = GroupResult::Broken;
                 }
             }
         }
@@ -184,13 +187,13 @@ impl Saga<'_> {
         };
         let error = match self.provider.apply(step, &context).await {
             Ok(notes) => {
-                self.close(seq, step, OutcomeResult::Done, &notes.join("; "))?;
+                self.close(seq, step, OutcomeResult::Done, &notes.join("; "), None)?;
                 return Ok(Progress::Done { intent, notes });
             }
             Err(error) => error,
         };
         if !matches!(error, ActError::Failed(_)) {
-            self.close(seq, step, OutcomeResult::NotDone, &error.to_string())?;
+            self.close(seq, step, OutcomeResult::NotDone, &error.to_string(), None)?;
             return Ok(stopped(error));
         }
         // It broke on the way: what is there now decides, not what the system said.
@@ -209,7 +212,7 @@ impl Saga<'_> {
         if let Err(error) = tidied {
             detail = format!("{detail}; and tidying up failed: {error}");
         }
-        self.close(seq, step, result, &detail)?;
+        self.close(seq, step, result, &detail, now)?;
         Ok(Progress::Stopped {
             result: StepResult::Failed { error: detail },
             partly,
@@ -222,6 +225,7 @@ impl Saga<'_> {
         step: &Step,
         result: OutcomeResult,
         detail: &str,
+        found: Option<Digest>,
     ) -> Result<(), StoreError> {
         self.append(
             OUTCOME,
@@ -231,6 +235,7 @@ impl Saga<'_> {
                 result,
                 detail: detail.to_owned(),
                 recovered: false,
+                found: found.filter(|_| result == OutcomeResult::Unclear),
             },
         )?;
         Ok(())

@@ -18,5 +18,5 @@ pub use executor::Saga;
 pub use records::{
     INTENT, Intent, OUTCOME, Outcome, OutcomeResult, Purpose, RUN_ENDED, RUN_STARTED,
 };
-pub use recover::{RUN_RECOVERED, recover};
+pub use recover::{RUN_RECOVERED, is_in_flight, recover};
 pub use undo::{NotUndoable, UndoPlan, undo_groups};

@@ -49,6 +49,9 @@ pub struct Outcome {
     /// Found out by a later run, after a crash.
     #[serde(default)]
     pub recovered: bool,
+    /// The digest of what is there instead, when that is unclear and could be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Digest>,
 }
 
 /// The result of an intent.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::records::{INTENT, Intent, OUTCOME, Outcome, OutcomeResult, RUN_ENDED, RUN_STARTED};
-use crate::model::{Recovered, RunId};
+use crate::model::{Digest, Recovered, RunId};
 use crate::ports::{Clock, Provider, Providers, Record, RecordQuery, StateStore, StoreError};
 
 /// Kind of the record that says an interrupted run has been looked after.
@@ -32,7 +32,7 @@ pub async fn recover(
                 left_open = true;
                 continue;
             };
-            let (result, what) = look(provider.as_ref(), &intent).await;
+            let (result, found, what) = look(provider.as_ref(), &intent).await;
             append(
                 store,
                 clock,
@@ -44,6 +44,7 @@ pub async fn recover(
                     result,
                     detail: what.clone(),
                     recovered: true,
+                    found: found.filter(|_| result == OutcomeResult::Unclear),
                 },
             )?;
             recovered.push(Recovered {
@@ -65,7 +66,7 @@ pub async fn recover(
     Ok(recovered)
 }
 
-async fn look(provider: &dyn Provider, intent: &Intent) -> (OutcomeResult, String) {
+async fn look(provider: &dyn Provider, intent: &Intent) -> (OutcomeResult, Option<Digest>, String) {
     let tidied = provider.tidy(&intent.step, &intent.nonce).await;
     let found = match provider.capture(&intent.step, 0).await {
         Ok(captured) => captured.observed.digest(),
@@ -81,8 +82,8 @@ async fn look(provider: &dyn Provider, intent: &Intent) -> (OutcomeResult, Strin
         None => (OutcomeResult::Unclear, "could not be looked at"),
     };
     match tidied {
-        Ok(()) => (result, what.to_owned()),
-        Err(error) => (result, format!("{what}; tidying up failed: {error}")),
+        Ok(()) => (result, found, what.to_owned()),
+        Err(error) => (result, found, format!("{what}; tidying up failed: {error}")),
     }
 }
 
@@ -116,6 +117,14 @@ fn interrupted_runs(store: &dyn StateStore, own: &RunId) -> Result<Vec<RunId>, S
         }
     }
     Ok(open)
+}
+
+/// Whether an intent of this run has no outcome.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn is_in_flight(store: &dyn StateStore, run: &RunId) -> Result<bool, StoreError> {
+    Ok(!in_flight(store, run)?.is_empty())
 }
 
 /// The intents of a run that have no outcome, newest first.

@@ -33,7 +33,7 @@ pub fn undo_groups(store: &dyn StateStore, run: &RunId) -> Result<UndoPlan, Stor
     let mut plan = UndoPlan::default();
     let mut steps: BTreeMap<usize, (Digest, Vec<Step>)> = BTreeMap::new();
     let mut order: Vec<Digest> = Vec::new();
-    for intent in standing(store, run)? {
+    for Standing { intent, left } in standing(store, run)? {
         if !intent.step.answers.is_empty() {
             plan.reopens.push(intent.step.resource.clone());
         }
@@ -51,7 +51,7 @@ pub fn undo_groups(store: &dyn StateStore, run: &RunId) -> Result<UndoPlan, Stor
                 order.push(intent.group);
                 order.len() - 1
             });
-        let back = intent.inverse(intent.step.leaves);
+        let back = intent.inverse(left);
         steps
             .entry(at)
             .or_insert((intent.group, Vec::new()))
@@ -65,39 +65,91 @@ pub fn undo_groups(store: &dyn StateStore, run: &RunId) -> Result<UndoPlan, Stor
     Ok(plan)
 }
 
-/// The steps of a run that were done and not unwound, newest first.
-fn standing(store: &dyn StateStore, run: &RunId) -> Result<Vec<Intent>, StoreError> {
+/// A step that stands, and the digest of what it left: what it was meant to, or what is there since it or its undo broke
+/// on the way.
+struct Standing {
+    intent: Intent,
+    left: Digest,
+}
+
+/// The steps of a run that were done, wholly or in part, and not unwound; newest first.
+fn standing(store: &dyn StateStore, run: &RunId) -> Result<Vec<Standing>, StoreError> {
+    let query = |kind, after| RecordQuery {
+        kinds: vec![kind],
+        after,
+        ..RecordQuery::default()
+    };
     let intents = store.records(&RecordQuery {
         run: Some(run.clone()),
-        kinds: vec![INTENT],
-        ..RecordQuery::default()
+        ..query(INTENT, 0)
     })?;
     let Some(first) = intents.first().map(|record| record.seq) else {
         return Ok(Vec::new());
     };
-    let outcomes: BTreeMap<u64, OutcomeResult> = store
-        .records(&RecordQuery {
-            kinds: vec![OUTCOME],
-            after: first,
-            ..RecordQuery::default()
-        })?
-        .iter()
-        .map(|record| read::<Outcome>(record).map(|outcome| (outcome.intent, outcome.result)))
-        .collect::<Result<_, _>>()?;
-    let mut standing: Vec<Intent> = Vec::new();
+    let mut outcomes: BTreeMap<u64, Outcome> = BTreeMap::new();
+    for record in store.records(&query(OUTCOME, first))? {
+        let outcome: Outcome = read(&record)?;
+        outcomes.insert(outcome.intent, outcome);
+    }
+    let mut standing: Vec<Standing> = Vec::new();
     for record in intents {
-        if outcomes.get(&record.seq) != Some(&OutcomeResult::Done) {
+        let Some(outcome) = outcomes.get(&record.seq) else {
             continue;
-        }
+        };
         let intent: Intent = read(&record)?;
-        if intent.purpose == Purpose::Unwind {
-            standing.retain(|other| {
-                other.group != intent.group || other.step.resource != intent.step.resource
-            });
-        } else {
-            standing.push(intent);
+        let left = match outcome.result {
+            OutcomeResult::Done => Some(intent.step.leaves),
+            OutcomeResult::Unclear => outcome.found,
+            OutcomeResult::NotDone => None,
+        };
+        match (intent.purpose, left) {
+            (Purpose::Unwind, _) if outcome.result == OutcomeResult::Done => {
+                standing.retain(|one| !one.is_of(&intent));
+            }
+            (Purpose::Unwind, _) => standing
+                .iter_mut()
+                .for_each(|one| one.follow(&intent, outcome)),
+            (_, Some(left)) => standing.push(Standing { intent, left }),
+            (_, None) => {}
+        }
+    }
+    // An undo of this run that broke on the way goes on from where it stopped.
+    for record in store.records(&query(INTENT, first))? {
+        let Some(outcome) = outcomes.get(&record.seq).filter(|_| record.run != *run) else {
+            continue;
+        };
+        let intent: Intent = read(&record)?;
+        if intent.purpose != Purpose::Act {
+            standing
+                .iter_mut()
+                .for_each(|one| one.follow(&intent, outcome));
         }
     }
     standing.reverse();
     Ok(standing)
+}
+
+impl Standing {
+    fn is_of(&self, other: &Intent) -> bool {
+        self.intent.group == other.group && self.intent.step.resource == other.step.resource
+    }
+
+    /// Learns from a way back that was gone in part, or gone and turned round, what is there now.
+    fn follow(&mut self, back: &Intent, outcome: &Outcome) {
+        if back.step.resource != self.intent.step.resource {
+            return;
+        }
+        let aims_here = Some(back.step.leaves) == self.intent.before.digest();
+        let starts_here = back.step.expect == self.left;
+        match (back.purpose, outcome.result, outcome.found) {
+            (Purpose::Undo, OutcomeResult::Unclear, Some(found)) if aims_here => self.left = found,
+            (Purpose::Unwind, OutcomeResult::Done, _) if starts_here => {
+                self.left = back.step.leaves
+            }
+            (Purpose::Unwind, OutcomeResult::Unclear, Some(found)) if starts_here => {
+                self.left = found
+            }
+            _ => {}
+        }
+    }
 }

@@ -23,6 +23,17 @@ impl SeededEntropy {
     }
 }
 
+impl SeededEntropy {
+    /// The entropy of the process after this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        let hash = blake3::hash(self.nonce().as_bytes());
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&hash.as_bytes()[..8]);
+        Self::new(u64::from_le_bytes(seed))
+    }
+}
+
 impl Entropy for SeededEntropy {
     fn nonce(&self) -> String {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);

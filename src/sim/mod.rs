@@ -6,12 +6,14 @@
 //!
 //! **Invariant:** nothing here reads the machine's clock, its randomness or its files; the same input gives the same bytes.
 
+mod bench;
 pub mod deed;
 mod entropy;
 mod faults;
 mod store;
 mod world;
 
+pub use bench::{Bench, Setup};
 pub use entropy::SeededEntropy;
 pub use faults::{Fault, Faults, Pass};
 pub use store::FaultyStore;

@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use picture::{Difference, Picture};
 use tree::{Obstacle, Tree};
 
-use super::deed::Deed;
+use super::deed::{Deed, Dress};
 use super::faults::Faults;
-use crate::model::{Reason, ReasonCode};
+use crate::model::{Address, Reason, ReasonCode};
 use crate::providers::host::fs::{
     Entry, Fs, FsError, HostPath, Judge, Look, NodeType, Prepare, Verify, Want, Wanted,
 };
@@ -56,6 +56,27 @@ impl World {
     /// A sentence saying why it had no effect.
     pub fn apply(&self, deed: &Deed) -> Result<Vec<HostPath>, String> {
         deeds::apply(&mut self.tree(), deed)
+    }
+
+    /// Makes the directories that lead to a place, where nothing stands on the way.
+    pub fn make_parents(&self, address: &Address) {
+        let Some(path) = HostPath::from_address(address) else {
+            return;
+        };
+        for depth in 1..path.0.len() {
+            let parent = HostPath(path.0[..depth].to_vec());
+            if self.tree().find(&parent).is_err() {
+                let deed = Deed::Make {
+                    path: parent,
+                    node_type: NodeType::Directory,
+                    target: None,
+                    device: None,
+                    dress: Dress::default(),
+                };
+                // Something else on the way is not for us to judge: whoever needs the place will say so.
+                let _ = self.apply(&deed);
+            }
+        }
     }
 
     /// All that there is.

@@ -89,7 +89,8 @@ fn require_empty(fs: &dyn Fs, path: &HostPath, shown: &HostPath) -> Result<(), F
     if is_empty {
         return Ok(());
     }
-    Err(FsError::Refused(format!(
+    // As stale as any other change of it: whoever fills it must not make a way back look broken.
+    Err(FsError::Stale(format!(
         "the directory {} is not empty, and what it holds is not for this step to remove",
         shown.address()
     )))

@@ -255,7 +255,8 @@ impl Tree {
         };
         let mut gone = vec![number];
         while let Some(number) = gone.pop() {
-            if self.inodes[&number].names > 0 {
+            // One that had several names among those that went is gone already.
+            if self.inodes.get(&number).is_none_or(|inode| inode.names > 0) {
                 continue;
             }
             let Some(inode) = self.inodes.remove(&number) else {
