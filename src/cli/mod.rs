@@ -1,6 +1,6 @@
 //! The command line: one file a command; everything here is glue.
 //!
-//! Flow: arguments → [`run`] → a command makes its [`Answer`] → text or JSON on standard output, everything else on
+//! Flow: arguments → [`run`] → a command makes its answer → text or JSON on standard output, everything else on
 //! standard error → exit code.
 //!
 //! **Invariant:** no decision about live systems is taken here; clap's own exit code 2 never leaks.
