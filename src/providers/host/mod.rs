@@ -1,7 +1,7 @@
 //! The host provider: files below the root of a Linux machine.
 //!
 //! Flow: `normalise` reads manifests (`kinds`); `observe` looks through the port [`fs::Fs`]; `act` keeps the
-//! state before and carries steps out. [`local`] is the port on this machine.
+//! state before and carries steps out. `local` is the port on this machine.
 //!
 //! **Invariant:** everything that is asked or done goes through [`fs::Fs`], so that a drill runs the very same code.
 
