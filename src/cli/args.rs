@@ -12,7 +12,7 @@ use crate::model::Mode;
 #[command(name = "evenkeel", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 clean, 1 error, 2 drift or waiting for approval, 3 indicator of compromise,
-4 not everything could be evaluated, 5 the guard refused, 6 a drill failed."
+4 not everything could be evaluated, 5 the guard refused."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -55,7 +55,7 @@ pub enum Command {
         #[command(subcommand)]
         command: TrustCommand,
     },
-    /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo, drill.
+    /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo.
     Demo(DemoArgs),
 }
 
@@ -324,9 +324,6 @@ pub struct DemoArgs {
     /// The example project.
     #[arg(long, value_name = "DIR", default_value = "desired-state")]
     pub example: PathBuf,
-    /// The scenarios for the drill at the end.
-    #[arg(long, value_name = "DIR", default_value = "scenarios")]
-    pub scenarios: PathBuf,
     /// Keeps the throw-away folder and says where it is.
     #[arg(long)]
     pub keep: bool,

@@ -43,7 +43,7 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
                 .normalise(declared, loaded.files.as_ref(), true)
                 .await;
             problems.extend(normalised.problems);
-            problems.extend(unresolved(declared, normalised.not_evaluated));
+            problems.extend(unresolved(declared, &normalised.desired));
         }
     }
     problems.sort();
@@ -82,19 +82,19 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
 /// A name that the target does not know is an error to whoever checks, though a run goes on without that resource.
 fn unresolved(
     declared: &[crate::document::Declared],
-    unresolved: Vec<(
-        crate::model::ResourceId,
-        crate::model::Address,
-        crate::model::Reason,
-    )>,
+    desired: &[crate::model::Desired],
 ) -> Problems {
     let mut problems = Problems::default();
-    for (id, _, reason) in unresolved {
-        if reason.code != crate::model::ReasonCode::Unresolved {
+    for wanted in desired {
+        let Some(reason) = wanted
+            .options
+            .get("unresolved")
+            .and_then(|why| why.as_text())
+        else {
             continue;
-        }
-        if let Some(document) = declared.iter().find(|document| document.id == id) {
-            problems.push(document.spec.problem(reason.text));
+        };
+        if let Some(document) = declared.iter().find(|document| document.id == wanted.id) {
+            problems.push(document.spec.problem(reason));
         }
     }
     problems

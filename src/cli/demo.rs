@@ -34,7 +34,7 @@ pub async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<u8, CliError> {
             "there is no example project at {}",
             args.example.display()
         ))
-        .hint("run it where desired-state/ and scenarios/ are, or name them with --example and --scenarios"));
+        .hint("run it where desired-state/ is, or name it with --example"));
     }
     let temporary = tempfile::Builder::new()
         .prefix("evenkeel-demo-")
@@ -71,11 +71,6 @@ impl Stage<'_> {
         self.command(&["undo", "--resume", &undo], 0).await?;
         self.command(&["reconcile"], 0).await?;
         self.command(&["journal", "verify"], 0).await?;
-        if args.scenarios.is_dir() {
-            self.title("A drill: recorded incidents against the same engine, in simulated time");
-            let dir = args.scenarios.display().to_string();
-            self.bare(&["drill", "--dir", &dir], 0).await?;
-        }
         self.say("\nEvery step ended as it has to.\n");
         Ok(0)
     }
@@ -97,10 +92,6 @@ impl Stage<'_> {
         let mut all = words.to_vec();
         all.extend(["--baseline", &baseline]);
         self.bare_as(&all, words, expected).await
-    }
-
-    async fn bare(&self, words: &[&str], expected: u8) -> Result<(), CliError> {
-        self.bare_as(words, words, expected).await
     }
 
     /// Runs a command line, showing it without what only the demonstration needs.

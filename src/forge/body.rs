@@ -336,8 +336,8 @@ fn choices(case: &Case<'_>, out: &mut String) {
     if !names.is_empty() {
         let _ = writeln!(
             out,
-            "- **The live state is right:** {} opens the opposite pull request, which makes it the baseline.",
-            code_span(&format!("evenkeel adopt {}", names.join(" ")))
+            "- **The live state is right:** change the manifest of {} in a pull request of your own; when that is merged, this one is closed.",
+            code_span(&names.join(" "))
         );
     }
     let _ = writeln!(

@@ -98,13 +98,13 @@ fn rule((kind, change): &RuleKey<'_>) -> ReportingDescriptor {
         Change::Extra => (
             format!("{kind_text} is not in the baseline"),
             format!(
-                "A {kind_text} exists where the baseline lists everything that may exist, or which it says must be absent. Find out who made it. Remove it with evenkeel reconcile, or add it to the baseline with evenkeel adopt."
+                "A {kind_text} exists where the baseline lists everything that may exist, or which it says must be absent. Find out who made it. Remove it with evenkeel reconcile, or add it to the baseline."
             ),
         ),
         Change::Changed => (
             format!("{kind_text} differs from the baseline"),
             format!(
-                "Fields of a {kind_text} are not as the baseline says. Find out who changed them. Put them back with evenkeel reconcile, or make the change in the baseline with evenkeel adopt."
+                "Fields of a {kind_text} are not as the baseline says. Find out who changed them. Put them back with evenkeel reconcile, or make the change in the baseline."
             ),
         ),
     };
