@@ -2,11 +2,13 @@
 //!
 //! **Invariant:** a deed changes what it names and nothing else, or fails with a sentence and changes nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
 
 use crate::providers::host::fs::{HostPath, NodeType};
+use crate::providers::host::path::escape;
 
 /// One change of a world. Whoever does it is root: flags and modes do not stop it.
 #[derive(Clone, PartialEq, Debug)]
@@ -79,5 +81,110 @@ pub struct Matching {
 impl PartialEq for Matching {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
+    }
+}
+
+impl fmt::Display for Deed {
+    /// What is done, in the words of a transcript.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write {
+                path,
+                content,
+                dress,
+            } => write!(f, "writes {} to {}{dress}", bytes(content), path.address()),
+            Self::Append { path, content } => {
+                write!(f, "appends {} to {}", bytes(content), path.address())
+            }
+            Self::Make {
+                path,
+                node_type,
+                target,
+                dress,
+                ..
+            } => {
+                write!(f, "makes the {} {}", word(*node_type), path.address())?;
+                if let Some(target) = target {
+                    write!(f, " to {}", escape(target))?;
+                }
+                write!(f, "{dress}")
+            }
+            Self::Link { path, to } => {
+                write!(f, "links {} as {}", path.address(), to.address())
+            }
+            Self::Rename { path, to } => {
+                write!(f, "moves {} to {}", path.address(), to.address())
+            }
+            Self::Remove { path } => write!(f, "removes {}", path.address()),
+            Self::Dress { path, dress } => write!(f, "changes {}{dress}", path.address()),
+            Self::Mount { path } => write!(f, "mounts something at {}", path.address()),
+            Self::Mass {
+                matching,
+                at_most,
+                each,
+            } => {
+                match each {
+                    Each::Write(content) => write!(f, "writes {} to", bytes(content))?,
+                    Each::Append(content) => write!(f, "appends {} to", bytes(content))?,
+                    Each::Dress(_) => write!(f, "changes")?,
+                    Each::Remove => write!(f, "removes")?,
+                }
+                write!(f, " files like {}, at most {at_most}", matching.text)?;
+                match each {
+                    Each::Dress(dress) => write!(f, "{dress}"),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Dress {
+    /// Everything that is set, each after a comma.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mode) = self.mode {
+            write!(f, ", mode {mode:04o}")?;
+        }
+        if let Some(uid) = self.uid {
+            write!(f, ", uid {uid}")?;
+        }
+        if let Some(gid) = self.gid {
+            write!(f, ", gid {gid}")?;
+        }
+        if let Some(words) = &self.capabilities {
+            write!(f, ", capabilities {}", escape(words.as_bytes()))?;
+        }
+        let flags = [
+            ("immutable", self.immutable),
+            ("append-only", self.append_only),
+            ("unreadable", self.unreadable),
+        ];
+        for (flag, value) in flags {
+            match value {
+                Some(true) => write!(f, ", {flag}")?,
+                Some(false) => write!(f, ", not {flag}")?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bytes(content: &[u8]) -> String {
+    match content.len() {
+        1 => "1 byte".to_owned(),
+        length => format!("{length} bytes"),
+    }
+}
+
+fn word(node_type: NodeType) -> &'static str {
+    match node_type {
+        NodeType::File => "file",
+        NodeType::Directory => "directory",
+        NodeType::Symlink => "link",
+        NodeType::Fifo => "FIFO",
+        NodeType::Socket => "socket",
+        NodeType::CharDevice => "character device",
+        NodeType::BlockDevice => "block device",
     }
 }

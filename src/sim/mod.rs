@@ -8,8 +8,10 @@
 
 mod bench;
 pub mod deed;
+pub mod drill;
 mod entropy;
 mod faults;
+pub mod scenario;
 mod store;
 mod world;
 

@@ -79,6 +79,11 @@ impl World {
         }
     }
 
+    /// Whether something stands at a path.
+    pub fn holds(&self, path: &HostPath) -> bool {
+        self.tree().find(path).is_ok()
+    }
+
     /// All that there is.
     pub fn picture(&self) -> Picture {
         Picture::of(&self.tree())

@@ -8,8 +8,17 @@ use super::tree::{Inode, Obstacle, TOP, Tree};
 use crate::providers::host::fs::{HostPath, NodeType};
 use crate::sim::deed::{Deed, Dress, Each, Matching};
 
+/// The most bytes of all files, and the most inodes, that deeds may bring about.
+const MAX_BYTES: u64 = 256 << 20;
+const MAX_INODES: usize = 200_000;
+
 /// Carries one deed out and gives the paths that it changed.
 pub(super) fn apply(tree: &mut Tree, deed: &Deed) -> Result<Vec<HostPath>, String> {
+    if tree.len() >= MAX_INODES {
+        return Err(format!(
+            "a simulated root holds at most {MAX_INODES} files and directories"
+        ));
+    }
     match deed {
         Deed::Write {
             path,
@@ -134,23 +143,32 @@ fn write(
     dress: &Dress,
 ) -> Result<Vec<HostPath>, String> {
     let (directory, name) = place(tree, path)?;
-    let number = match tree.find(path) {
-        Ok(number) => number,
-        Err(Obstacle::Absent) => {
-            let inode = Inode::new(NodeType::File, plain_mode(NodeType::File));
-            tree.add(directory, &name, inode)
-        }
+    let there = match tree.find(path) {
+        Ok(number) => Some(number),
+        Err(Obstacle::Absent) => None,
         Err(why) => return Err(obstacle(path, why)),
     };
-    let inode = tree.inode_mut(number);
-    if inode.node_type != NodeType::File {
+    if there.is_some_and(|number| tree.inode(number).node_type != NodeType::File) {
         return Err(format!("{} is no regular file", path.address()));
     }
-    let bytes = match &inode.content {
-        Some((_, before)) if append => [before, &content[..]].concat().into(),
-        _ => Arc::clone(content),
+    let before = there.and_then(|number| tree.inode(number).content.clone());
+    let kept = before.filter(|_| append).map(|(_, bytes)| bytes);
+    let length = kept.as_ref().map_or(0, |bytes| bytes.len()) + content.len();
+    if tree.bytes() + length as u64 > MAX_BYTES {
+        return Err(format!(
+            "a simulated root holds at most {} MiB",
+            MAX_BYTES >> 20
+        ));
+    }
+    let bytes = match kept {
+        Some(before) => [&before, &content[..]].concat().into(),
+        None => Arc::clone(content),
     };
-    inode.fill(bytes);
+    let number = there.unwrap_or_else(|| {
+        let inode = Inode::new(NodeType::File, plain_mode(NodeType::File));
+        tree.add(directory, &name, inode)
+    });
+    tree.refill(number, bytes);
     put_on(tree, path, dress)
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Tree {
     inodes: BTreeMap<u64, Inode>,
     next: u64,
     file_systems: u64,
+    /// Bytes of all regular files.
+    bytes: u64,
 }
 
 /// Why a path leads nowhere.
@@ -86,9 +88,13 @@ impl Inode {
         }
     }
 
-    /// Gives a regular file other bytes.
+    /// Gives a regular file that is in no tree yet other bytes.
     pub fn fill(&mut self, bytes: Arc<[u8]>) {
         self.content = Some(content_of(bytes));
+    }
+
+    fn size(&self) -> u64 {
+        self.content.as_ref().map_or(0, |(blob, _)| blob.size)
     }
 
     /// Whether a flag keeps it from being moved, and its entries from being changed.
@@ -137,6 +143,7 @@ impl Default for Tree {
             inodes: BTreeMap::from([(TOP, top)]),
             next: TOP + 1,
             file_systems: TOP_FILE_SYSTEM,
+            bytes: 0,
         }
     }
 }
@@ -209,6 +216,7 @@ impl Tree {
         self.next += 1;
         inode.file_system = self.inodes[&directory].file_system;
         inode.names = 0;
+        self.bytes += inode.size();
         self.inodes.insert(number, inode);
         self.link(directory, name, number);
         number
@@ -262,11 +270,29 @@ impl Tree {
             let Some(inode) = self.inodes.remove(&number) else {
                 continue;
             };
+            self.bytes -= inode.size();
             for below in inode.entries.values() {
                 self.inode_mut(*below).names -= 1;
                 gone.push(*below);
             }
         }
+    }
+
+    /// Gives a regular file other bytes.
+    pub fn refill(&mut self, number: u64, bytes: Arc<[u8]>) {
+        self.bytes -= self.inodes[&number].size();
+        self.bytes += bytes.len() as u64;
+        self.inode_mut(number).fill(bytes);
+    }
+
+    /// Bytes of all regular files.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many inodes there are.
+    pub fn len(&self) -> usize {
+        self.inodes.len()
     }
 
     /// Makes a directory a mount point: all below it lies on a file system of its own.
