@@ -138,7 +138,60 @@ pub async fn run(scenario: &Scenario, seed: u64) -> Result<DrillResult, Scenario
     })
 }
 
-/// The exit code of several drills: 0, or 6 when one failed.
+/// What came of several drills.
+#[derive(Debug, Default)]
+pub struct Drills {
+    pub results: Vec<DrillResult>,
+    /// Scenarios that could not run.
+    pub errors: Vec<ScenarioError>,
+    /// Names of scenarios whose golden transcript was rewritten.
+    pub blessed: Vec<String>,
+    /// Names of scenarios whose golden transcript was not, with why.
+    pub not_blessed: Vec<(String, BlessError)>,
+}
+
+/// Runs the scenarios of these folders one after the other; with `rewrite`, makes their transcripts the golden ones,
+/// where every expectation holds.
+pub async fn run_all(dirs: &[PathBuf], seed: u64, rewrite: bool) -> Drills {
+    let mut drills = Drills::default();
+    for dir in dirs {
+        let ran = match Scenario::load(dir) {
+            Ok(scenario) => run(&scenario, seed).await,
+            Err(error) => Err(error),
+        };
+        let mut result = match ran {
+            Ok(result) => result,
+            Err(error) => {
+                drills.errors.push(error);
+                continue;
+            }
+        };
+        if rewrite {
+            match bless(dir, &result) {
+                Ok(changed) => {
+                    result.golden = Golden::Same;
+                    drills.blessed.extend(changed.then(|| result.name.clone()));
+                }
+                Err(error) => drills.not_blessed.push((result.name.clone(), error)),
+            }
+        }
+        drills.results.push(result);
+    }
+    drills
+}
+
+impl Drills {
+    /// 0; 6 when a drill failed; 1 when a scenario could not run, or a transcript could not be written.
+    pub fn exit_code(&self) -> u8 {
+        let unwritten = |(_, error): &(String, BlessError)| matches!(error, BlessError::Io(_));
+        if !self.errors.is_empty() || self.not_blessed.iter().any(unwritten) {
+            return 1;
+        }
+        exit_code(&self.results)
+    }
+}
+
+/// The exit code of results alone: 0, or 6 when one failed.
 pub fn exit_code(results: &[DrillResult]) -> u8 {
     match results.iter().all(DrillResult::passed) {
         true => 0,

@@ -14,6 +14,8 @@ mod terms;
 mod timeline;
 
 #[cfg(test)]
+pub(super) mod sample;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
@@ -23,10 +25,10 @@ use jiff::Timestamp;
 
 pub use expectation::{Condition, Expectation, Subject, When};
 pub use live::Live;
-pub use terms::{duration_text, offset_text};
+pub use terms::{duration_text, offset_text, times_text};
 pub use timeline::{Line, Truth, What};
 
-use crate::baseline::{BaselineError, Loaded, Source, load};
+use crate::baseline::{BaselineError, Loaded, Source, load, render};
 use crate::document::{Yaml, parse};
 use crate::model::{Mode, Problem, Problems, Span, TargetName};
 
@@ -76,6 +78,17 @@ pub enum ScenarioError {
         #[source]
         source: BaselineError,
     },
+}
+
+impl ScenarioError {
+    /// The error as a person wants to read it, with excerpts; ends with a line end. With `colour` it holds escape
+    /// sequences.
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Problems { name, problems } => render(problems, name, colour),
+            Self::Source { .. } => format!("{}\n", crate::report_chain(self)),
+        }
+    }
 }
 
 impl Scenario {

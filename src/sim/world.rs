@@ -79,6 +79,29 @@ impl World {
         }
     }
 
+    /// A path with all that lies below it, where something stands there.
+    pub fn below(&self, path: &HostPath) -> Vec<HostPath> {
+        let tree = self.tree();
+        let mut paths = Vec::new();
+        if let Ok(number) = tree.find(path) {
+            tree.walk(path, number, &mut |path, _| paths.push(path.clone()));
+        }
+        paths
+    }
+
+    /// The temporary names of evenkeel's that there are.
+    pub fn temporaries(&self) -> Vec<HostPath> {
+        let tree = self.tree();
+        let mut paths = Vec::new();
+        tree.walk(&HostPath::default(), tree::TOP, &mut |path, _| {
+            let name = path.0.last();
+            if name.is_some_and(|name| name.starts_with(b".evenkeel-")) {
+                paths.push(path.clone());
+            }
+        });
+        paths
+    }
+
     /// Whether something stands at a path.
     pub fn holds(&self, path: &HostPath) -> bool {
         self.tree().find(path).is_ok()

@@ -5,5 +5,6 @@ mod github;
 mod host;
 mod journal;
 mod main_job;
+mod scenarios;
 mod support;
 mod tidy;

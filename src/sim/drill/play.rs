@@ -20,7 +20,7 @@ use crate::providers::host::fs::HostPath;
 use crate::report::FailOn;
 use crate::report::exit;
 use crate::sim::scenario::{Condition, Scenario, Truth, What};
-use crate::sim::{Bench, Faults, Picture, Setup};
+use crate::sim::{Bench, Faults, Setup};
 
 struct Player<'a> {
     scenario: &'a Scenario,
@@ -73,8 +73,8 @@ pub(super) async fn play(scenario: &Scenario, seed: u64) -> Result<Story, Proble
 
 impl Player<'_> {
     async fn all(&mut self) -> Result<(), Problems> {
-        let picture = self.look();
-        self.story.first = picture;
+        self.story.first = self.bench.world.picture();
+        self.existed(&[HostPath::default()]);
         self.happened(Happened::Start, None).await?;
         let every =
             SignedDuration::try_from(self.scenario.cycle_every).unwrap_or(SignedDuration::MAX);
@@ -88,8 +88,7 @@ impl Player<'_> {
             .await?;
         self.bench.clock.advance_to(self.scenario.end);
         self.happened(Happened::End, None).await?;
-        let picture = self.look();
-        self.story.last = picture;
+        self.story.last = self.bench.world.picture();
         Ok(())
     }
 
@@ -116,7 +115,10 @@ impl Player<'_> {
         let (failed, changed) = match &line.what {
             What::Event(_) => (None, 0),
             What::Deed(deed) => match self.bench.world.apply(deed) {
-                Ok(paths) => (None, paths.len()),
+                Ok(paths) => {
+                    self.existed(&paths);
+                    (None, paths.len())
+                }
                 Err(why) => (Some(why), 0),
             },
         };
@@ -125,18 +127,17 @@ impl Player<'_> {
             failed,
             changed,
         };
-        if changed > 0 {
-            self.look();
-        }
         self.happened(what, Some(line.truth)).await
     }
 
     async fn cycle(&mut self, at: Timestamp) -> Result<(), Problems> {
         self.cycles += 1;
-        let before = self.bench.world.picture();
+        let before = self.bench.world.temporaries();
         let report = self.bench.reconcile().await.map_err(problems)?;
         let touched = self.bench.world.take_touched();
-        let after = self.look();
+        self.existed(&touched);
+        let mut left_behind = self.bench.world.temporaries();
+        left_behind.retain(|path| !before.contains(path));
         let cycle = Cycle {
             number: self.cycles,
             exit: exit::code(&report, FailOn::default(), false),
@@ -145,7 +146,7 @@ impl Player<'_> {
             groups: groups(&report),
             errors: report.errors.clone(),
             beyond_plan: beyond_plan(&report, &touched),
-            left_behind: left_behind(&before, &after),
+            left_behind,
             touched,
         };
         self.story.report(at, &cycle.found);
@@ -160,11 +161,11 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Remembers every path that there is.
-    fn look(&mut self) -> Picture {
-        let picture = self.bench.world.picture();
-        self.story.ever.extend(picture.0.keys().cloned());
-        picture
+    /// Remembers that something stands at these paths and below them.
+    fn existed(&mut self, paths: &[HostPath]) {
+        for path in paths {
+            self.story.ever.extend(self.bench.world.below(path));
+        }
     }
 
     /// Looks at what differs after something happened that was no cycle.
@@ -279,15 +280,6 @@ fn is_directory(step: &crate::model::Step) -> bool {
     let state = step.state.as_ref();
     let word = state.and_then(|state| state.get("type"));
     word.and_then(|word| word.as_text()) == Some("directory")
-}
-
-fn left_behind(before: &Picture, after: &Picture) -> Vec<HostPath> {
-    let is_ours = |path: &&HostPath| {
-        let name = path.0.last();
-        name.is_some_and(|name| name.starts_with(b".evenkeel-"))
-    };
-    let new = after.0.keys().filter(|path| !before.0.contains_key(*path));
-    new.filter(is_ours).cloned().collect()
 }
 
 fn general(message: String) -> Problems {

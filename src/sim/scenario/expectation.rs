@@ -347,7 +347,9 @@ impl Condition {
             })
         };
         let times = |times: &Option<usize>| {
-            times.map_or_else(String::new, |times| format!(", {times} times"))
+            times.map_or_else(String::new, |times| {
+                format!(", {}", terms::times_text(times))
+            })
         };
         let at = |when: &When| match when {
             When::End => ", at the end".to_owned(),

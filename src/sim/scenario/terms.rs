@@ -65,6 +65,14 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// How often, in words.
+pub fn times_text(times: usize) -> String {
+    match times {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    }
+}
+
 /// How long after the start an instant is, such as `+1m30s`.
 pub fn offset_text(start: Timestamp, at: Timestamp) -> String {
     let passed = at.duration_since(start);

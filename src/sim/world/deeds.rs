@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::tree::{Inode, Obstacle, TOP, Tree};
 use crate::providers::host::fs::{HostPath, NodeType};
+use crate::providers::host::path::MAX_DEPTH;
 use crate::sim::deed::{Deed, Dress, Each, Matching};
 
 /// The most bytes of all files, and the most inodes, that deeds may bring about.
@@ -196,6 +197,11 @@ fn rename(tree: &mut Tree, path: &HostPath, to: &HostPath) -> Result<Vec<HostPat
     let number = existing(tree, path)?;
     if to.is_within(path) || path.is_within(to) {
         return Err(nested(path, to));
+    }
+    if to.0.len() + tree.height(number) > MAX_DEPTH {
+        return Err(format!(
+            "a simulated root is at most {MAX_DEPTH} directories deep"
+        ));
     }
     if tree.is_mount(from_directory, number)
         || tree.inode(directory).file_system != tree.inode(from_directory).file_system

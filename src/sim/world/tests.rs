@@ -429,3 +429,29 @@ fn unreadable_is_unseen() {
     };
     assert_eq!(reason.code, ReasonCode::PermissionDenied);
 }
+
+// Goal: no story can make a tree so deep that walking through it fails. Method: a deep directory moved into another, over
+// and over.
+#[test]
+fn depth_is_bounded() {
+    let world = World::default();
+    let deep = |top: &str| format!("/{top}{}", "/d".repeat(100));
+    let mut refused = 0;
+    for _ in 0..100 {
+        for top in ["a", "b"] {
+            world.make_parents(&parse(&deep(top)).unwrap().address());
+        }
+        let deed = Deed::Rename {
+            path: parse("/a").unwrap(),
+            to: parse(&deep("b")).unwrap(),
+        };
+        refused += usize::from(world.apply(&deed).is_err());
+        let deed = Deed::Rename {
+            path: parse("/b").unwrap(),
+            to: parse("/a").unwrap(),
+        };
+        world.apply(&deed).unwrap();
+    }
+    assert_eq!(refused, 100);
+    assert!(world.picture().0.keys().all(|path| path.0.len() <= 128));
+}

@@ -290,6 +290,22 @@ impl Tree {
         self.bytes
     }
 
+    /// How many levels lie below an inode.
+    pub fn height(&self, number: u64) -> usize {
+        let mut height = 0;
+        let mut level = vec![number];
+        loop {
+            let entries = level
+                .iter()
+                .flat_map(|one| self.inodes[one].entries.values());
+            level = entries.copied().collect();
+            if level.is_empty() {
+                return height;
+            }
+            height += 1;
+        }
+    }
+
     /// How many inodes there are.
     pub fn len(&self) -> usize {
         self.inodes.len()
