@@ -216,7 +216,8 @@ fn every_boundary_of_a_run() {
     );
     assert!(smooth.effects > 60, "{}", smooth.effects);
     for at in 0..smooth.effects {
-        for fault in &FAULTS {
+        // A full disk refuses as everything else that refuses.
+        for fault in FAULTS.iter().filter(|fault| **fault != Fault::NoSpace) {
             check_fault(&case, &smooth, at, fault).unwrap();
         }
     }

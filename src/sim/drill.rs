@@ -1,8 +1,8 @@
 //! Drills: a scenario run through the engine in simulated time, and judged.
 //!
-//! Flow: [`Scenario`] → [`run`] lets its timeline and the reconcile cycles happen in the order of time ([`play`]) → a
-//! story of all that was seen → [`check`] holds the expectations against it, [`transcript`] tells it → [`DrillResult`].
-//! [`golden`] compares the transcript with `expected.txt`, [`output`] shows results.
+//! Flow: [`Scenario`] → [`run`] lets its timeline and the reconcile cycles happen in the order of time (`play`) → a
+//! story of all that was seen → `check` holds the expectations against it, `transcript` tells it → [`DrillResult`].
+//! `golden` compares the transcript with `expected.txt`, `output` shows results.
 //!
 //! **Invariant:** the same scenario gives the same transcript, byte for byte, whatever the folder, the time zone, the
 //! locale or the seed; a drill touches nothing but memory.

@@ -48,7 +48,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= MAX_DURATION).then_some(duration)
 }
 
-/// A duration as [`parse_duration`] reads it, the shortest way.
+/// A duration as scenarios write it, the shortest way.
 pub fn duration_text(duration: Duration) -> String {
     let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
