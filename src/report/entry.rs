@@ -187,7 +187,7 @@ impl Entry<'_> {
         let deed = match self.deed() {
             "remove it" => "removed",
             "make it" => "made",
-            "restore it" => "restored as it was before",
+            "restore it" => "restored",
             _ => "put back",
         };
         match (self.remains, self.is_seen) {

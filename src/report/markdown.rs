@@ -204,13 +204,17 @@ fn row(report: &RunReport, entry: &Entry<'_>) -> String {
         (Some(because), true) => format!("; held: {}", clipped(&because.to_string(), MAX_SENTENCE)),
         _ => String::new(),
     };
+    let differs = match words::field_names(drift, 5) {
+        names if names.is_empty() => "all of it".to_owned(),
+        names => names,
+    };
     let file = words::repository_path(&report.baseline, &drift.origin.file);
     let place = format!("{}:{}", clipped(&file, MAX_NAME), drift.origin.line);
     format!(
         "| {} | {} | {} | {} | {} | {} |\n",
         markdown_code(&clipped(&drift.resource.to_string(), MAX_NAME)),
         words::change(drift.change),
-        markdown(&words::field_names(drift, 5)),
+        markdown(&differs),
         markdown(&clipped(risk.trim_end_matches([',', ' ']), MAX_NAME)),
         markdown(&clipped(&format!("{}{held}", entry.action()), 2 * MAX_NAME)),
         markdown_code(&place),

@@ -191,14 +191,18 @@ pub fn differences(
         _ => {}
     }
     let fields = ordered(&drift.fields);
-    let mut lines: Vec<_> = fields
-        .iter()
-        .take(max)
-        .map(|it| {
-            let name = clipped(&it.path, MAX_INLINE).into_owned();
-            (name, field(disclosure, drift, it))
-        })
-        .collect();
+    let mut lines = Vec::new();
+    // What is another sort of thing has fields of its own that the baseline cannot speak of, such as where a link points.
+    if let (Some("type"), Some(state)) = (
+        fields.first().map(|it| it.path.as_str()),
+        drift.before.state(),
+    ) {
+        lines.push(("is".to_owned(), facts(disclosure, drift, &state.fields)));
+    }
+    lines.extend(fields.iter().take(max).map(|it| {
+        let name = clipped(&it.path, MAX_INLINE).into_owned();
+        (name, field(disclosure, drift, it))
+    }));
     if fields.len() > max {
         let more = counted(fields.len() - max, "field", "fields");
         lines.push(("and".to_owned(), format!("{more} more")));
@@ -230,8 +234,11 @@ fn ordered(fields: &[FieldDrift]) -> Vec<&FieldDrift> {
     fields
 }
 
-/// The names of the fields that differ: `mode, content`.
+/// The names of the fields that differ: `mode, content`; empty for what is wholly missing or too much.
 pub fn field_names(drift: &Drift, max: usize) -> String {
+    if drift.change != Change::Changed {
+        return String::new();
+    }
     let fields = ordered(&drift.fields);
     let mut names: Vec<_> = fields
         .iter()
@@ -262,11 +269,11 @@ fn facts(disclosure: &Disclosure<'_>, drift: &Drift, fields: &Fields) -> String 
     facts.join(", ")
 }
 
-/// Fields that say nothing, such as an immutable flag that is not set.
+/// Fields that say nothing, such as capabilities of which there are none.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Bool(it) => !it,
-        Value::Text(text) => text.is_empty(),
+        Value::Text(text) => text.is_empty() || text == "none",
         Value::List(items) => items.is_empty(),
         Value::Map(items) => items.is_empty(),
         Value::Int(_) | Value::Blob(_) => false,
@@ -277,8 +284,8 @@ fn rank(field: &str) -> u8 {
     match field {
         "type" => 0,
         "mode" => 1,
-        "owner" => 2,
-        "group" => 3,
+        "owner" | "uid" => 2,
+        "group" | "gid" => 3,
         "content" => 5,
         _ => 4,
     }

@@ -81,6 +81,9 @@ fn fields(page: &mut Page, disclosure: &Disclosure<'_>, drift: &Drift) {
     for (name, sentence) in &lines {
         page.labelled(2, name, width, Ink::Plain, sentence);
     }
+    if drift.change == Change::Changed && drift.fields.len() > max {
+        page.labelled(2, "", width, Ink::Faint, "(-v shows all)");
+    }
 }
 
 fn content(page: &mut Page, disclosure: &Disclosure<'_>, drift: &Drift) {

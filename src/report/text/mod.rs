@@ -194,7 +194,7 @@ fn undone(page: &mut Page, report: &RunReport) {
         .partition(|entry| entry.step.is_some());
     let mut steps: Vec<(String, String)> = touched
         .iter()
-        .map(|entry| (entry.drift.resource.to_string(), entry.action()))
+        .map(|entry| (entry.drift.resource.to_string(), with_notes(entry)))
         .collect();
     let drifting: BTreeSet<_> = touched.iter().map(|entry| &entry.drift.resource).collect();
     for step in report.outcomes.iter().flat_map(|outcome| &outcome.steps) {
@@ -214,6 +214,15 @@ fn undone(page: &mut Page, report: &RunReport) {
         })
         .collect();
     list(page, "also differs from the baseline", Ink::Warn, &others);
+}
+
+/// What was done, and how it was proven.
+fn with_notes(entry: &Entry<'_>) -> String {
+    let steps = entry.outcome.iter().flat_map(|outcome| &outcome.steps);
+    let notes = steps
+        .filter(|step| step.resource == entry.drift.resource)
+        .flat_map(|step| &step.notes);
+    notes.fold(entry.action(), |text, note| format!("{text}; {note}"))
 }
 
 fn result(result: &crate::model::StepResult) -> String {
