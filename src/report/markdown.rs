@@ -369,8 +369,8 @@ fn folded(report: &RunReport, disclosure: &Disclosure<'_>, entry: &Entry<'_>) ->
         short.push_str(&format!("- {name} {}\n", markdown(&sentence)));
     }
     short.push_str(&format!("- action: {}\n", markdown(&entry.action())));
-    if let Some(step) = entry.step {
-        short.push_str(&format!("- undo: {}\n", markdown(&words::undo(&step.undo))));
+    if let Some(undo) = entry.undo() {
+        short.push_str(&format!("- undo: {}\n", markdown(&undo)));
     }
     if let Some(group) = entry.group {
         let verdict = match report.verdicts.get(&group.hash) {

@@ -3,8 +3,7 @@
 //! **Invariant:** live text that is put into a phrase is escaped for a terminal first.
 
 use crate::model::{
-    BaselineInfo, Change, Drift, FieldDrift, Fields, ReasonCode, RunReport, SignatureState, Undo,
-    Value,
+    BaselineInfo, Change, Drift, FieldDrift, Fields, ReasonCode, RunReport, SignatureState, Value,
 };
 
 use super::escape::{clipped, terminal};
@@ -82,14 +81,6 @@ pub fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::Redirected => "redirected",
         ReasonCode::Unreachable => "unreachable",
         ReasonCode::Io => "io",
-    }
-}
-
-/// How a step is taken back.
-pub fn undo(undo: &Undo) -> String {
-    match undo {
-        Undo::Restore => "the state before is kept and can be put back".to_owned(),
-        Undo::Irreversible { why } => format!("irreversible: {}", clipped(why, MAX_SENTENCE)),
     }
 }
 

@@ -149,8 +149,10 @@ fn drifts(page: &mut Page, report: &RunReport) {
     } else {
         MAX_BLOCKS
     };
+    let mut before = None;
     for entry in entries.iter().take(max) {
-        block::write(page, report, &disclosure, entry);
+        block::write(page, report, &disclosure, entry, before);
+        before = Some(entry);
     }
     let rest = entries.get(max..).unwrap_or_default();
     if !rest.is_empty() {
@@ -194,7 +196,7 @@ fn undone(page: &mut Page, report: &RunReport) {
         .partition(|entry| entry.step.is_some());
     let mut steps: Vec<(String, String)> = touched
         .iter()
-        .map(|entry| (entry.drift.resource.to_string(), with_notes(entry)))
+        .map(|entry| (entry.drift.resource.to_string(), entry.action()))
         .collect();
     let drifting: BTreeSet<_> = touched.iter().map(|entry| &entry.drift.resource).collect();
     for step in report.outcomes.iter().flat_map(|outcome| &outcome.steps) {
@@ -206,6 +208,7 @@ fn undone(page: &mut Page, report: &RunReport) {
         }
     }
     list(page, "undone", Ink::Title, &steps);
+    list(page, "notes", Ink::Title, &notes(report));
     let others: Vec<_> = others
         .iter()
         .map(|entry| {
@@ -216,13 +219,18 @@ fn undone(page: &mut Page, report: &RunReport) {
     list(page, "also differs from the baseline", Ink::Warn, &others);
 }
 
-/// What was done, and how it was proven.
-fn with_notes(entry: &Entry<'_>) -> String {
-    let steps = entry.outcome.iter().flat_map(|outcome| &outcome.steps);
-    let notes = steps
-        .filter(|step| step.resource == entry.drift.resource)
-        .flat_map(|step| &step.notes);
-    notes.fold(entry.action(), |text, note| format!("{text}; {note}"))
+/// What the system had to say of the steps, such as how an undo was proven: each once, with how many it is true of.
+fn notes(report: &RunReport) -> Vec<(String, String)> {
+    let mut counts = BTreeMap::new();
+    let steps = report.outcomes.iter().flat_map(|outcome| &outcome.steps);
+    for note in steps.flat_map(|step| &step.notes) {
+        *counts.entry(note).or_insert(0) += 1;
+    }
+    let of = |n| counted(n, "resource", "resources");
+    counts
+        .into_iter()
+        .map(|(note, n)| (of(n), note.clone()))
+        .collect()
 }
 
 fn result(result: &crate::model::StepResult) -> String {
