@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Change, Command, Drift, Group, GroupOutcome, GroupResult, HeldBecause, ResourceId, RunReport,
-    Step, StepResult, Verb, Verdict,
+    Step, StepResult, Undo, Verb, Verdict,
 };
 
 use super::escape::clipped;
@@ -187,7 +187,7 @@ impl Entry<'_> {
         let deed = match self.deed() {
             "remove it" => "removed",
             "make it" => "made",
-            "restore it" => "restored as it was before",
+            "restore it" => "restored",
             _ => "put back",
         };
         match (self.remains, self.is_seen) {
@@ -198,6 +198,20 @@ impl Entry<'_> {
             (false, true) if group == GroupResult::Done => format!("{deed}, verified"),
             (false, true) => format!("{deed}, verified, and kept though its group failed"),
         }
+    }
+
+    /// How it is taken back, where something is planned.
+    pub fn undo(&self) -> Option<String> {
+        Some(match (&self.step?.undo, self.drift.change) {
+            (Undo::Irreversible { why }, _) => {
+                format!("irreversible: {}", clipped(why, MAX_SENTENCE))
+            }
+            (Undo::Restore, Change::Missing) => "it is removed again".to_owned(),
+            (Undo::Restore, Change::Extra) => "it is kept and can be put back".to_owned(),
+            (Undo::Restore, Change::Changed) => {
+                "the state before is kept and can be put back".to_owned()
+            }
+        })
     }
 
     /// `, together with 2 others` where the group has more steps than this one.

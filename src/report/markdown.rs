@@ -204,13 +204,17 @@ fn row(report: &RunReport, entry: &Entry<'_>) -> String {
         (Some(because), true) => format!("; held: {}", clipped(&because.to_string(), MAX_SENTENCE)),
         _ => String::new(),
     };
+    let differs = match words::field_names(drift, 5) {
+        names if names.is_empty() => "all of it".to_owned(),
+        names => names,
+    };
     let file = words::repository_path(&report.baseline, &drift.origin.file);
     let place = format!("{}:{}", clipped(&file, MAX_NAME), drift.origin.line);
     format!(
         "| {} | {} | {} | {} | {} | {} |\n",
         markdown_code(&clipped(&drift.resource.to_string(), MAX_NAME)),
         words::change(drift.change),
-        markdown(&words::field_names(drift, 5)),
+        markdown(&differs),
         markdown(&clipped(risk.trim_end_matches([',', ' ']), MAX_NAME)),
         markdown(&clipped(&format!("{}{held}", entry.action()), 2 * MAX_NAME)),
         markdown_code(&place),
@@ -365,8 +369,8 @@ fn folded(report: &RunReport, disclosure: &Disclosure<'_>, entry: &Entry<'_>) ->
         short.push_str(&format!("- {name} {}\n", markdown(&sentence)));
     }
     short.push_str(&format!("- action: {}\n", markdown(&entry.action())));
-    if let Some(step) = entry.step {
-        short.push_str(&format!("- undo: {}\n", markdown(&words::undo(&step.undo))));
+    if let Some(undo) = entry.undo() {
+        short.push_str(&format!("- undo: {}\n", markdown(&undo)));
     }
     if let Some(group) = entry.group {
         let verdict = match report.verdicts.get(&group.hash) {

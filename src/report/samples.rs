@@ -201,6 +201,10 @@ pub fn undone() -> RunReport {
     report.command = Command::Undo;
     report.comparison.drifts = report.found.drifts.clone();
     report.found.drifts.clear();
+    let steps = report.outcomes.iter_mut().flat_map(|it| &mut it.steps);
+    for step in steps {
+        step.notes = vec!["as before, proven by looking again (but for ctime)".into()];
+    }
     report
 }
 
@@ -259,7 +263,7 @@ fn mixed_drifts(contents: &mut Contents) -> Vec<Drift> {
     changed.fields = vec![
         pair("content", keep(&sshd("no")), keep(&sshd("yes"))),
         field("mode", "0600", "0666"),
-        pair("immutable", Value::Bool(true), Value::Bool(false)),
+        field("flags", "immutable", "none"),
         pair("links", Value::Int(1), Value::Int(2)),
     ];
     changed.risk = Risk::new(RiskLevel::High, "decides who may log in");
@@ -277,20 +281,29 @@ fn mixed_drifts(contents: &mut Contents) -> Vec<Drift> {
 
     let mut missing = drift("File", "backup-cron", "/etc/cron.d/backup", Change::Missing);
     missing.before = Observed::Absent;
-    missing.after = Some(State::of(fields(&[
+    let wanted = fields(&[
         ("type", "file".into()),
         ("mode", "0644".into()),
         ("content", keep("0 3 * * * root backup\n")),
-    ])));
+    ]);
+    missing.fields = wanted
+        .iter()
+        .map(|(path, value)| one_sided(path, Some(value), None))
+        .collect();
+    missing.after = Some(State::of(wanted));
 
     let planted = fields(&[
         ("type", "file".into()),
         ("mode", "4755".into()),
         ("owner", "root".into()),
         ("content", keep(&format!("#!/bin/sh\n{UNDISCLOSED}\n"))),
-        ("immutable", Value::Bool(false)),
+        ("capabilities", "none".into()),
     ]);
     let mut extra = drift("File", HOSTILE, HOSTILE, Change::Extra);
+    extra.fields = planted
+        .iter()
+        .map(|(path, value)| one_sided(path, None, Some(value)))
+        .collect();
     extra.before = Observed::Present(State::of(planted));
     extra.after = None;
     extra.found_in = Some(ResourceId::new(&web(), "Directory", "cron-d"));
@@ -299,17 +312,13 @@ fn mixed_drifts(contents: &mut Contents) -> Vec<Drift> {
     let mut swapped = drift("File", "shadow-copy", "/var/lib/app/copy", Change::Changed);
     swapped.fields = vec![
         field("type", "file", "symlink"),
-        FieldDrift {
-            path: "target".into(),
-            expected: None,
-            actual: Some("/etc/shadow".into()),
-        },
-        FieldDrift {
-            path: "content".into(),
-            expected: Some(keep("copy\n")),
-            actual: None,
-        },
+        one_sided("content", Some(&keep("copy\n")), None),
     ];
+    swapped.before = Observed::Present(State::of(fields(&[
+        ("type", "symlink".into()),
+        ("mode", "0777".into()),
+        ("target", "/etc/shadow".into()),
+    ])));
 
     let mut sensitive = drift("File", "db-password", "/etc/app/password", Change::Changed);
     sensitive.fields = vec![pair(
@@ -327,11 +336,8 @@ fn mixed_drifts(contents: &mut Contents) -> Vec<Drift> {
         "/home/deploy/.ssh/authorized_keys",
         Change::Changed,
     );
-    keys.fields = vec![FieldDrift {
-        path: "keys.SHA256:Zk3vTn0e".into(),
-        expected: None,
-        actual: Some(Value::text(format!("ssh-ed25519 AAAAC3 {UNDISCLOSED}"))),
-    }];
+    let key = Value::text(format!("ssh-ed25519 AAAAC3 {UNDISCLOSED}"));
+    keys.fields = vec![one_sided("keys.SHA256:Zk3vTn0e", None, Some(&key))];
     keys.risk = Risk::new(RiskLevel::Medium, "lets somebody log in");
 
     let mut directory = drift("Directory", "cron-d", "/etc/cron.d", Change::Changed);
@@ -494,6 +500,14 @@ fn fields(fields: &[(&str, Value)]) -> Fields {
 
 fn field(path: &str, expected: &str, actual: &str) -> FieldDrift {
     pair(path, expected.into(), actual.into())
+}
+
+fn one_sided(path: &str, expected: Option<&Value>, actual: Option<&Value>) -> FieldDrift {
+    FieldDrift {
+        path: path.into(),
+        expected: expected.cloned(),
+        actual: actual.cloned(),
+    }
 }
 
 fn pair(path: &str, expected: Value, actual: Value) -> FieldDrift {

@@ -5,7 +5,7 @@
 //!
 //! Content is every [`Value::Blob`], and whatever text is nested inside a field (a key inside `keys`, an attribute inside
 //! `xattrs`), since that is text of which the baseline cannot say what it would turn out to be. Numbers and the text of
-//! a whole field (a mode, an owner, the target of a link) are shown like names are.
+//! a whole field (a mode, an owner, the target of a link) are shown like names are, as long as they could be one.
 //!
 //! **Invariant:** content of a drift that is `sensitive` is shown to nobody, and undisclosed content to nobody but a
 //! person at their own terminal.
@@ -16,6 +16,9 @@ use crate::model::{Blob, Contents, Digest, Drift, RunReport, Value};
 
 /// The most bytes of disclosed content that a document holds inline.
 pub const MAX_INLINE_BYTES: u64 = 64 << 10;
+
+/// The longest name of a file.
+const MAX_NAME_BYTES: usize = 255;
 
 /// Who reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +102,9 @@ impl<'a> Disclosure<'a> {
         match value {
             Value::Bool(it) => Shown::Bool(*it),
             Value::Int(it) => Shown::Int(*it),
-            Value::Text(text) if !is_nested || self.is_open(drift) => Shown::Text(text.clone()),
+            Value::Text(text) if self.is_open(drift) || (!is_nested && is_like_a_name(text)) => {
+                Shown::Text(text.clone())
+            }
             Value::Text(text) => self.hidden_text(drift, text),
             // The items of a list that is a whole field are as open as the text of a whole field.
             Value::List(items) => Shown::List(
@@ -153,6 +158,11 @@ impl<'a> Disclosure<'a> {
         };
         key.map(|key| digest.keyed(key).to_string())
     }
+}
+
+/// Whether text could be the name of a file, which is told anyhow: one line, and no longer than one may be.
+fn is_like_a_name(text: &str) -> bool {
+    text.len() <= MAX_NAME_BYTES && !text.contains(['\n', '\r'])
 }
 
 #[cfg(test)]
@@ -212,6 +222,15 @@ mod tests {
             shown(Reader::Anyone, false, false, "owner", &one),
             Shown::Text("secret".into())
         );
+    }
+
+    // Goal: a link whose target is a whole file of secrets does not publish them.
+    #[test]
+    fn long_text_is_content() {
+        for long in ["root:$6$x:1::".repeat(30), "root:$6$x\ndaemon:*".to_owned()] {
+            let seen = shown(Reader::Anyone, false, false, "target", &Value::text(long));
+            assert!(!format!("{seen:?}").contains("$6$"), "{seen:?}");
+        }
     }
 
     // Goal: without a key there is no digest at all, since a bare one would confirm guesses.

@@ -3,8 +3,7 @@
 //! **Invariant:** live text that is put into a phrase is escaped for a terminal first.
 
 use crate::model::{
-    BaselineInfo, Change, Drift, FieldDrift, Fields, ReasonCode, RunReport, SignatureState, Undo,
-    Value,
+    BaselineInfo, Change, Drift, FieldDrift, Fields, ReasonCode, RunReport, SignatureState, Value,
 };
 
 use super::escape::{clipped, terminal};
@@ -82,14 +81,6 @@ pub fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::Redirected => "redirected",
         ReasonCode::Unreachable => "unreachable",
         ReasonCode::Io => "io",
-    }
-}
-
-/// How a step is taken back.
-pub fn undo(undo: &Undo) -> String {
-    match undo {
-        Undo::Restore => "the state before is kept and can be put back".to_owned(),
-        Undo::Irreversible { why } => format!("irreversible: {}", clipped(why, MAX_SENTENCE)),
     }
 }
 
@@ -191,14 +182,18 @@ pub fn differences(
         _ => {}
     }
     let fields = ordered(&drift.fields);
-    let mut lines: Vec<_> = fields
-        .iter()
-        .take(max)
-        .map(|it| {
-            let name = clipped(&it.path, MAX_INLINE).into_owned();
-            (name, field(disclosure, drift, it))
-        })
-        .collect();
+    let mut lines = Vec::new();
+    // What is another sort of thing has fields of its own that the baseline cannot speak of, such as where a link points.
+    if let (Some("type"), Some(state)) = (
+        fields.first().map(|it| it.path.as_str()),
+        drift.before.state(),
+    ) {
+        lines.push(("is".to_owned(), facts(disclosure, drift, &state.fields)));
+    }
+    lines.extend(fields.iter().take(max).map(|it| {
+        let name = clipped(&it.path, MAX_INLINE).into_owned();
+        (name, field(disclosure, drift, it))
+    }));
     if fields.len() > max {
         let more = counted(fields.len() - max, "field", "fields");
         lines.push(("and".to_owned(), format!("{more} more")));
@@ -230,8 +225,11 @@ fn ordered(fields: &[FieldDrift]) -> Vec<&FieldDrift> {
     fields
 }
 
-/// The names of the fields that differ: `mode, content`.
+/// The names of the fields that differ: `mode, content`; empty for what is wholly missing or too much.
 pub fn field_names(drift: &Drift, max: usize) -> String {
+    if drift.change != Change::Changed {
+        return String::new();
+    }
     let fields = ordered(&drift.fields);
     let mut names: Vec<_> = fields
         .iter()
@@ -262,11 +260,11 @@ fn facts(disclosure: &Disclosure<'_>, drift: &Drift, fields: &Fields) -> String 
     facts.join(", ")
 }
 
-/// Fields that say nothing, such as an immutable flag that is not set.
+/// Fields that say nothing, such as capabilities of which there are none.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Bool(it) => !it,
-        Value::Text(text) => text.is_empty(),
+        Value::Text(text) => text.is_empty() || text == "none",
         Value::List(items) => items.is_empty(),
         Value::Map(items) => items.is_empty(),
         Value::Int(_) | Value::Blob(_) => false,
@@ -277,8 +275,8 @@ fn rank(field: &str) -> u8 {
     match field {
         "type" => 0,
         "mode" => 1,
-        "owner" => 2,
-        "group" => 3,
+        "owner" | "uid" => 2,
+        "group" | "gid" => 3,
         "content" => 5,
         _ => 4,
     }

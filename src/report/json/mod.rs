@@ -8,8 +8,8 @@
 pub mod schema;
 
 use crate::model::{
-    self, Change, Command, Digest, HeldBecause, ResourceId, RunReport, SignatureState, StepResult,
-    Value, Verdict,
+    self, Command, Digest, HeldBecause, ResourceId, RunReport, SignatureState, StepResult, Value,
+    Verdict,
 };
 
 use super::entry::entries;
@@ -110,33 +110,18 @@ impl Writer<'_> {
         }
     }
 
-    /// The fields that differ; of what is wholly missing or too much, all of its fields.
     fn fields(&self, drift: &model::Drift) -> Vec<schema::Field> {
-        let show = |path: &str, value: &Value| shown(self.disclosure.value(drift, path, value));
-        let state = match drift.change {
-            Change::Missing => drift.after.as_ref(),
-            Change::Extra => drift.before.state(),
-            Change::Changed => None,
+        let show = |path: &str, value: &Option<Value>| {
+            let value = value.as_ref()?;
+            Some(shown(self.disclosure.value(drift, path, value)))
         };
-        if let (true, Some(state)) = (drift.fields.is_empty(), state) {
-            let is_missing = drift.change == Change::Missing;
-            return state
-                .fields
-                .iter()
-                .map(|(path, value)| schema::Field {
-                    path: path.clone(),
-                    expected: is_missing.then(|| show(path, value)),
-                    actual: (!is_missing).then(|| show(path, value)),
-                })
-                .collect();
-        }
         drift
             .fields
             .iter()
             .map(|field| schema::Field {
                 path: field.path.clone(),
-                expected: field.expected.as_ref().map(|it| show(&field.path, it)),
-                actual: field.actual.as_ref().map(|it| show(&field.path, it)),
+                expected: show(&field.path, &field.expected),
+                actual: show(&field.path, &field.actual),
             })
             .collect()
     }

@@ -23,18 +23,20 @@ const FIELDS: usize = 20;
 /// The most characters of a name.
 const MAX_NAME: usize = 1_000;
 
-/// Writes the block of one entry.
+/// Writes the block of one entry, which stands below that of `before`.
 pub(super) fn write(
     page: &mut Page,
     report: &RunReport,
     disclosure: &Disclosure<'_>,
     entry: &Entry<'_>,
+    before: Option<&Entry<'_>>,
 ) {
     page.end();
     heading(page, report, entry);
     fields(page, disclosure, entry.drift);
     content(page, disclosure, entry.drift);
     remedy(page, entry);
+    reason(page, entry, before);
 }
 
 fn heading(page: &mut Page, report: &RunReport, entry: &Entry<'_>) {
@@ -80,6 +82,9 @@ fn fields(page: &mut Page, disclosure: &Disclosure<'_>, drift: &Drift) {
         .fold(LABEL, usize::max);
     for (name, sentence) in &lines {
         page.labelled(2, name, width, Ink::Plain, sentence);
+    }
+    if drift.change == Change::Changed && drift.fields.len() > max {
+        page.labelled(2, "", width, Ink::Faint, "(-v shows all)");
     }
 }
 
@@ -215,7 +220,8 @@ fn remedy(page: &mut Page, entry: &Entry<'_>) {
             Undo::Restore => Ink::Plain,
             Undo::Irreversible { .. } => Ink::Bad,
         };
-        page.labelled(2, "undo", LABEL, ink, &words::undo(&step.undo));
+        let undo = entry.undo().unwrap_or_default();
+        page.labelled(2, "undo", LABEL, ink, &undo);
     }
     if let Some(outcome) = entry.outcome {
         for note in outcome
@@ -227,14 +233,16 @@ fn remedy(page: &mut Page, entry: &Entry<'_>) {
             page.labelled(2, "note", LABEL, Ink::Faint, &clipped(note, MAX_SENTENCE));
         }
     }
-    if let (Some(because), true) = (entry.held(), entry.remains) {
-        let because = because.to_string();
-        page.labelled(
-            2,
-            "held",
-            LABEL,
-            Ink::Warn,
-            &clipped(&because, MAX_SENTENCE),
-        );
-    }
+}
+
+/// Why the group is held; said once where many in a row are held for the same reason.
+fn reason(page: &mut Page, entry: &Entry<'_>, before: Option<&Entry<'_>>) {
+    let Some(because) = entry.held().filter(|_| entry.remains) else {
+        return;
+    };
+    let sentence = match before.and_then(Entry::held) {
+        Some(said) if said == because => "for the same reason".to_owned(),
+        _ => clipped(&because.to_string(), MAX_SENTENCE).into_owned(),
+    };
+    page.labelled(2, "held", LABEL, Ink::Warn, &sentence);
 }

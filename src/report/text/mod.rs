@@ -149,8 +149,10 @@ fn drifts(page: &mut Page, report: &RunReport) {
     } else {
         MAX_BLOCKS
     };
+    let mut before = None;
     for entry in entries.iter().take(max) {
-        block::write(page, report, &disclosure, entry);
+        block::write(page, report, &disclosure, entry, before);
+        before = Some(entry);
     }
     let rest = entries.get(max..).unwrap_or_default();
     if !rest.is_empty() {
@@ -206,6 +208,7 @@ fn undone(page: &mut Page, report: &RunReport) {
         }
     }
     list(page, "undone", Ink::Title, &steps);
+    list(page, "notes", Ink::Title, &notes(report));
     let others: Vec<_> = others
         .iter()
         .map(|entry| {
@@ -214,6 +217,20 @@ fn undone(page: &mut Page, report: &RunReport) {
         })
         .collect();
     list(page, "also differs from the baseline", Ink::Warn, &others);
+}
+
+/// What the system had to say of the steps, such as how an undo was proven: each once, with how many it is true of.
+fn notes(report: &RunReport) -> Vec<(String, String)> {
+    let mut counts = BTreeMap::new();
+    let steps = report.outcomes.iter().flat_map(|outcome| &outcome.steps);
+    for note in steps.flat_map(|step| &step.notes) {
+        *counts.entry(note).or_insert(0) += 1;
+    }
+    let of = |n| counted(n, "resource", "resources");
+    counts
+        .into_iter()
+        .map(|(note, n)| (of(n), note.clone()))
+        .collect()
 }
 
 fn result(result: &crate::model::StepResult) -> String {
