@@ -50,12 +50,14 @@ pub enum Command {
         #[command(subcommand)]
         command: JournalCommand,
     },
+    /// Replays recorded incidents in simulated time.
+    Drill(DrillArgs),
     /// Decides whose commits are believed.
     Trust {
         #[command(subcommand)]
         command: TrustCommand,
     },
-    /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo.
+    /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo, drill.
     Demo(DemoArgs),
 }
 
@@ -107,7 +109,7 @@ pub struct OutputArgs {
     /// Also writes reports: sarif=FILE,junit=FILE,markdown=FILE,json=FILE.
     #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
     pub report: Vec<String>,
-    /// Only what is at least this bad fails: drift, not-evaluated, refused, or a finding's level (low to critical).
+    /// Only what is at least this bad fails: drift, not-evaluated, refused, error, a finding's level (informational to critical), or one of both with a comma.
     #[arg(long, value_name = "LEVEL")]
     pub fail_on: Option<String>,
     /// Exits with 0 whatever was found; errors still exit with 1.
@@ -290,6 +292,28 @@ pub struct JournalArgs {
     pub format: Format,
 }
 
+/// Arguments of `drill`.
+#[derive(Args, Debug)]
+pub struct DrillArgs {
+    /// Names below the scenarios directory, or paths; all when none is given.
+    pub scenarios: Vec<String>,
+    /// Where scenarios are.
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub dir: PathBuf,
+    /// Seeds everything that chance decides.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Rewrites expected.txt; never while an expectation fails.
+    #[arg(long)]
+    pub bless: bool,
+    /// Also writes a report: junit=FILE.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<String>,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
 /// Subcommands of `trust`.
 #[derive(Subcommand, Debug)]
 pub enum TrustCommand {
@@ -324,6 +348,9 @@ pub struct DemoArgs {
     /// The example project.
     #[arg(long, value_name = "DIR", default_value = "desired-state")]
     pub example: PathBuf,
+    /// The scenarios for the drill at the end.
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub scenarios: PathBuf,
     /// Keeps the throw-away folder and says where it is.
     #[arg(long)]
     pub keep: bool,

@@ -71,6 +71,12 @@ impl Stage<'_> {
         self.command(&["undo", "--resume", &undo], 0).await?;
         self.command(&["reconcile"], 0).await?;
         self.command(&["journal", "verify"], 0).await?;
+        if args.scenarios.is_dir() {
+            self.title("A drill: recorded incidents against the same engine, in simulated time");
+            let dir = args.scenarios.display().to_string();
+            let words = ["drill", "--dir", &dir];
+            self.bare_as(&words, &words, 0).await?;
+        }
         self.say("\nEvery step ended as it has to.\n");
         Ok(0)
     }

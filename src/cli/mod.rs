@@ -9,6 +9,7 @@ mod args;
 mod check;
 mod context;
 mod demo;
+mod drill;
 mod error;
 mod forge;
 mod init;
@@ -70,6 +71,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
+        Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
         Command::Demo(args) => demo::run(&args, terminal).await,
     }
@@ -86,6 +88,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Reconcile(args) => args.baseline.format,
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
+        Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
         Command::Demo(_) => args::Format::Text,
     };

@@ -79,6 +79,11 @@ impl Terminal {
         self.interactive
     }
 
+    /// Whether more than usual was asked for.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Whether errors may be coloured.
     pub fn colour_on_stderr(&self) -> bool {
         self.colour_err
