@@ -7,3 +7,5 @@ mod journal;
 mod main_job;
 mod support;
 mod tidy;
+mod trust;
+mod trust_support;
