@@ -9,3 +9,4 @@ mod support;
 mod tidy;
 mod trust;
 mod trust_support;
+mod untrusted;
