@@ -3,6 +3,7 @@
 #[cfg(feature = "github")]
 mod github;
 mod host;
+mod hostile;
 mod journal;
 mod main_job;
 mod support;
