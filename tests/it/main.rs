@@ -5,6 +5,7 @@ mod github;
 mod host;
 mod hostile;
 mod journal;
+mod kinds;
 mod main_job;
 mod support;
 mod tidy;
