@@ -161,7 +161,6 @@ fn read_all(dir: &Path) -> String {
 // Goal: a fork gets no token, no network and no command, whatever its own configuration says. Method: both forges are
 // listeners that count; the trusted commit planned the same way asks its forge, so the count can be trusted.
 #[test]
-#[cfg(feature = "github")]
 fn a_fork_gets_no_token_no_network_and_no_command() {
     let fork = Fork::new();
     let ran = fork.run(&[&UNTRUSTED[..], &["--format", "json"]].concat(), true);
@@ -180,8 +179,10 @@ fn a_fork_gets_no_token_no_network_and_no_command() {
     );
     assert_eq!(report["targets"][0]["mode"], "propose");
     assert_eq!(ran.code, 5, "max_changes: 1 of the trusted commit holds");
-    fork.run(&["plan"], true);
-    assert!(fork.ours.asked() > 0, "the forge would have been asked");
+    if cfg!(feature = "github") {
+        fork.run(&["plan"], true);
+        assert!(fork.ours.asked() > 0, "the forge would have been asked");
+    }
 }
 
 // Goal: a fork that points its resources at what it would like to read learns nothing of it, in no output: `disclose` of
