@@ -8,7 +8,7 @@
 //! a whole field (a mode, an owner, the target of a link) are shown like names are.
 //!
 //! A revision that nobody vouches for chose itself where to look, so its readers see of a field only what cannot hold
-//! anybody's text: [`BARE_FIELDS`].
+//! anybody's text: `BARE_FIELDS`.
 //!
 //! **Invariant:** content of a drift that is `sensitive` is shown to nobody, and undisclosed content to nobody but a
 //! person at their own terminal.
