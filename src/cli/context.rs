@@ -16,7 +16,7 @@ use crate::model::{
 use crate::ports::{Clock, Providers, StateStore};
 use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
 use crate::providers::unreachable::Unreachable;
-use crate::trust::{AllowedSigners, Candidate, Signer, Standing, judge, verify};
+use crate::trust::{AllowedSigners, Candidate, Distrust, Signer, Standing, judge, verify};
 
 /// The place that everything is relative to.
 pub struct Place {
@@ -146,6 +146,11 @@ impl Place {
             (None, _) => load_project(&Source::commit(repo, &repo.resolve("HEAD")?)?)?,
         };
         let project = usable(project, problems)?;
+        // Another revision may ask for no signature; the configuration that counts here does.
+        if signer.is_none() && project.trust.require_signed {
+            let distrust = Distrust::NothingPinned;
+            return Err(CliError::of(&distrust).hint(distrust.hint()));
+        }
         let signature = match &signer {
             None => SignatureState::NotRequired,
             Some(signer) => SignatureState::Trusted {
@@ -169,7 +174,8 @@ impl Place {
         let (project, problems) = load_project(&source)?;
         let signed = args.allowed_signers.is_some()
             || facts.trusted.is_some()
-            || project.as_ref().is_some_and(|p| p.trust.require_signed);
+            || project.as_ref().is_some_and(|p| p.trust.require_signed)
+            || self.head_asks_for_signatures();
         if signed {
             return Err(CliError::new(
                 "signed commits are required, and files as they lie (--worktree) are signed by nobody",
@@ -187,6 +193,15 @@ impl Place {
             signature: SignatureState::NotRequired,
         };
         self.finish(&source, usable(project, problems)?, info, None)
+    }
+
+    /// Whether the checked-out commit asks for signatures: a file changed beside it must not take that back.
+    fn head_asks_for_signatures(&self) -> bool {
+        let project = self.repo.as_ref().and_then(|repo| {
+            let commit = repo.resolve("HEAD").ok()?;
+            load_project(&Source::commit(repo, &commit).ok()?).ok()?.0
+        });
+        project.is_some_and(|project| project.trust.require_signed)
     }
 
     /// A revision that nobody vouches for: its resources with the guard, forge and modes of a trusted commit, and
@@ -326,7 +341,8 @@ impl Place {
         let (project, problems) = load_project(&source)?;
         let project = usable(project, problems)?;
         if !project.trust.require_signed {
-            return Ok((Standing::PinnedOpen, None));
+            let commit = pinned.as_str().to_owned();
+            return Ok((Standing::PinnedOpen { commit }, None));
         }
         let standing = Standing::Pinned {
             commit: pinned.as_str().to_owned(),

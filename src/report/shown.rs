@@ -7,18 +7,37 @@
 //! `xattrs`), since that is text of which the baseline cannot say what it would turn out to be. Numbers and the text of
 //! a whole field (a mode, an owner, the target of a link) are shown like names are, as long as they could be one.
 //!
+//! A revision that nobody vouches for chose itself where to look, so its readers see of a field only what cannot hold
+//! anybody's text: `BARE_FIELDS`.
+//!
 //! **Invariant:** content of a drift that is `sensitive` is shown to nobody, and undisclosed content to nobody but a
 //! person at their own terminal.
 
 use std::collections::BTreeMap;
 
-use crate::model::{Blob, Contents, Digest, Drift, RunReport, Value};
+use crate::model::{Blob, Contents, Digest, Drift, RunReport, SignatureState, Value};
 
 /// The most bytes of disclosed content that a document holds inline.
 pub const MAX_INLINE_BYTES: u64 = 64 << 10;
 
 /// The longest name of a file.
 const MAX_NAME_BYTES: usize = 255;
+
+/// The fields whose text is shown to an untrusted revision: what a file is and who may do what with it.
+const BARE_FIELDS: [&str; 12] = [
+    "type",
+    "mode",
+    "owner",
+    "group",
+    "uid",
+    "gid",
+    "acl",
+    "default_acl",
+    "device",
+    "special_bits",
+    "capabilities",
+    "flags",
+];
 
 /// Who reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +86,8 @@ pub enum ContentKind {
 #[derive(Clone, Copy, Debug)]
 pub struct Disclosure<'a> {
     reader: Reader,
+    /// The revision is untrusted, whose `disclose` counts for nothing.
+    is_foreign: bool,
     key: Option<&'a [u8; 32]>,
     contents: &'a Contents,
 }
@@ -76,6 +97,7 @@ impl<'a> Disclosure<'a> {
     pub fn new(report: &'a RunReport, reader: Reader) -> Self {
         Self {
             reader,
+            is_foreign: report.baseline.signature == SignatureState::Untrusted,
             key: report.disclosure_key.as_ref(),
             contents: &report.contents,
         }
@@ -83,12 +105,13 @@ impl<'a> Disclosure<'a> {
 
     /// Whether the content of this drift may be seen.
     pub fn is_open(&self, drift: &Drift) -> bool {
-        !drift.sensitive && (drift.disclose || self.reader == Reader::Person)
+        !drift.sensitive && !self.is_foreign && (drift.disclose || self.reader == Reader::Person)
     }
 
     /// The value of the field at `path` as this reader may see it.
     pub fn value(&self, drift: &Drift, path: &str, value: &Value) -> Shown {
-        self.nested(drift, value, path.contains('.'))
+        let is_hidden = self.is_foreign && !BARE_FIELDS.contains(&path);
+        self.nested(drift, value, path.contains('.') || is_hidden)
     }
 
     /// The bytes behind a reference, where they may be seen and are kept.
@@ -230,6 +253,30 @@ mod tests {
         for long in ["root:$6$x:1::".repeat(30), "root:$6$x\ndaemon:*".to_owned()] {
             let seen = shown(Reader::Anyone, false, false, "target", &Value::text(long));
             assert!(!format!("{seen:?}").contains("$6$"), "{seen:?}");
+        }
+    }
+
+    // Goal: a fork that points a link or a file at what it would like to read sees neither target nor content, as a person
+    // and with `disclose` either.
+    #[test]
+    fn an_untrusted_revision_sees_no_text() {
+        let mut report = samples::mixed();
+        report.baseline.signature = SignatureState::Untrusted;
+        let mut drift = report.comparison.drifts[0].clone();
+        drift.disclose = true;
+        report.contents.keep(b"secret".to_vec());
+        for reader in [Reader::Person, Reader::Anyone] {
+            let disclosure = Disclosure::new(&report, reader);
+            let seen = |path: &str, value: Value| disclosure.value(&drift, path, &value);
+            for (path, value) in [
+                ("target", Value::text("secret")),
+                ("content", Value::Blob(Blob::of(b"secret"))),
+            ] {
+                let seen = format!("{:?}", seen(path, value));
+                assert!(!seen.contains("secret"), "{seen}");
+            }
+            let mode = seen("mode", Value::text("0644"));
+            assert_eq!(mode, Shown::Text("0644".into()));
         }
     }
 

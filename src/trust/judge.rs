@@ -22,7 +22,7 @@ pub enum Standing {
     /// A previous trusted commit that asks for signatures.
     Pinned { commit: String },
     /// A previous trusted commit that no longer asks for signatures.
-    PinnedOpen,
+    PinnedOpen { commit: String },
     /// Signers named on the command line, with the previous trusted commit, if there is one.
     CommandLine { pinned: Option<String> },
 }
@@ -32,6 +32,10 @@ pub enum Standing {
 pub enum Distrust {
     #[error("the baseline asks for signed commits, and no first commit was pinned")]
     NothingPinned,
+    #[error(
+        "the baseline asks for signed commits, and {pinned}, the last trusted one, asked for none"
+    )]
+    PinnedOpen { pinned: String },
     #[error("commit {commit} is not signed")]
     Unsigned { commit: String },
     #[error("commit {commit} is not trusted: {why}")]
@@ -57,7 +61,13 @@ pub fn judge(
 ) -> Result<Option<Signer>, Distrust> {
     let pinned = match standing {
         Standing::Nothing if candidate.asks_for_signatures => return Err(Distrust::NothingPinned),
-        Standing::Nothing | Standing::PinnedOpen => return Ok(None),
+        // Its own signers cannot vouch for it, and to look away would make asking worth nothing.
+        Standing::PinnedOpen { commit } if candidate.asks_for_signatures => {
+            return Err(Distrust::PinnedOpen {
+                pinned: commit.clone(),
+            });
+        }
+        Standing::Nothing | Standing::PinnedOpen { .. } => return Ok(None),
         Standing::Pinned { commit } => Some(commit),
         Standing::CommandLine { pinned } => pinned.as_ref(),
     };
@@ -92,6 +102,9 @@ impl Distrust {
         match self {
             Self::NothingPinned => {
                 "look at the commit and its signers, then pin it with evenkeel trust init; a runner without a state uses --allowed-signers FILE"
+            }
+            Self::PinnedOpen { .. } => {
+                "look at the commit and its signers, then pin it with evenkeel trust init --allow-rewind"
             }
             Self::Unsigned { .. } => {
                 "sign it: git commit -S with gpg.format=ssh; for a merge made by the forge, list the forge's key"
@@ -159,6 +172,24 @@ mod tests {
     fn a_rewind_has_to_be_meant() {
         assert!(judge(&candidate(good(), Some(false)), &pinned(), true).is_ok());
         assert!(judge(&candidate(None, Some(false)), &pinned(), true).is_err());
+    }
+
+    // Goal: signatures that were turned off by a signed commit and are asked for again need a pin of their own: the
+    // baseline must not pass as one that asks for none.
+    #[test]
+    fn asking_again_needs_a_pin() {
+        let open = Standing::PinnedOpen {
+            commit: "old".into(),
+        };
+        assert!(matches!(
+            judge(&candidate(good(), Some(true)), &open, false),
+            Err(Distrust::PinnedOpen { .. })
+        ));
+        let silent = Candidate {
+            asks_for_signatures: false,
+            ..candidate(None, Some(true))
+        };
+        assert_eq!(judge(&silent, &open, false), Ok(None));
     }
 
     // Goal: without a pin a baseline that asks for signatures is refused, and one that does not is let through as unsigned;

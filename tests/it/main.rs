@@ -3,8 +3,13 @@
 #[cfg(feature = "github")]
 mod github;
 mod host;
+mod hostile;
 mod journal;
+mod kinds;
 mod main_job;
 mod scenarios;
 mod support;
 mod tidy;
+mod trust;
+mod trust_support;
+mod untrusted;
