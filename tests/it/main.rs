@@ -5,6 +5,7 @@ mod github;
 mod host;
 mod hostile;
 mod journal;
+mod kill;
 mod kinds;
 mod main_job;
 mod scenarios;
