@@ -80,6 +80,16 @@ impl Place {
         }
     }
 
+    /// The repository, where a commit is needed.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn git(&self) -> Result<&Repo, CliError> {
+        self.repo
+            .as_ref()
+            .ok_or_else(|| CliError::new("there is no git repository around the baseline"))
+    }
+
     /// Where the state lies.
     pub fn state_dir(&self, args: &StateArgs) -> StateDir {
         match &args.state {
@@ -124,10 +134,7 @@ impl Place {
         if args.worktree {
             return self.open_worktree(args, facts);
         }
-        let repo = self
-            .repo
-            .as_ref()
-            .ok_or_else(|| CliError::new("there is no git repository around the baseline"))?;
+        let repo = self.git()?;
         let rev = args.rev.as_deref().unwrap_or("HEAD");
         let commit = match rev {
             "last-good" => last_good(repo, facts)?,
@@ -330,7 +337,7 @@ impl Place {
                 CliError::new(format!("failed to read {}: {error}", file.display()))
             })?;
             let signers = AllowedSigners::parse(&file.display().to_string(), &text)
-                .map_err(CliError::problems)?;
+                .map_err(|problems| CliError::problems(problems).outside_baseline())?;
             let pinned = pinned.map(|pinned| pinned.as_str().to_owned());
             return Ok((Standing::CommandLine { pinned }, Some(signers)));
         }

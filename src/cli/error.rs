@@ -17,7 +17,7 @@ pub struct CliError {
     hint: Option<String>,
     problems: Problems,
     /// Stands in front of the names of files in problems.
-    directory: String,
+    directory: Option<String>,
 }
 
 impl CliError {
@@ -27,7 +27,7 @@ impl CliError {
             message: message.into(),
             hint: None,
             problems: Problems::default(),
-            directory: String::new(),
+            directory: None,
         }
     }
 
@@ -51,14 +51,22 @@ impl CliError {
             message: format!("the baseline has {count} {noun}; nothing was looked at"),
             hint: None,
             problems,
-            directory: String::new(),
+            directory: None,
         }
     }
 
-    /// Names the directory that the files of problems are relative to.
+    /// Says that the files of the problems are named whole, since they are none of the baseline's.
+    #[must_use]
+    pub fn outside_baseline(mut self) -> Self {
+        self.directory = Some(String::new());
+        self
+    }
+
+    /// Names the directory that the files of problems are relative to, unless that is known already.
     #[must_use]
     pub fn within(mut self, directory: &std::path::Path) -> Self {
-        self.directory = directory.display().to_string();
+        self.directory
+            .get_or_insert_with(|| directory.display().to_string());
         self
     }
 
@@ -77,7 +85,7 @@ impl CliError {
             if !self.problems.is_empty() {
                 let text = crate::baseline::render(
                     &self.problems,
-                    &self.directory,
+                    self.directory.as_deref().unwrap_or_default(),
                     terminal.colour_on_stderr(),
                 );
                 terminal.note(&text);

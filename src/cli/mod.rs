@@ -21,6 +21,7 @@ mod reports;
 mod trust;
 mod undo;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,9 +55,10 @@ pub fn run() -> ExitCode {
         }
     };
     let json = wants_json(&cli.command);
+    let directory = baseline_of(&cli.command).to_owned();
     match runtime.block_on(dispatch(cli.command, &terminal)) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => error.print(&terminal, json),
+        Err(error) => error.within(&directory).print(&terminal, json),
     }
 }
 
@@ -74,6 +76,22 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
         Command::Demo(args) => demo::run(&args, terminal).await,
+    }
+}
+
+/// The directory that the files of a command's problems are relative to.
+fn baseline_of(command: &Command) -> &Path {
+    match command {
+        Command::Check(args) => &args.baseline.baseline,
+        Command::Plan(args) => match &args.command {
+            Some(PlanCommand::Show { common, .. }) => &common.baseline.baseline,
+            None => &args.common.baseline.baseline,
+        },
+        Command::Reconcile(args) => &args.baseline.baseline,
+        Command::Undo(args) => &args.baseline.baseline,
+        Command::Journal { command } => &command.at().baseline,
+        Command::Trust { command } => &command.baseline().baseline,
+        Command::Init(_) | Command::Drill(_) | Command::Demo(_) => Path::new(""),
     }
 }
 

@@ -28,10 +28,7 @@ fn init(
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
     let place = Place::find(&args.baseline, false)?;
-    let repo = place
-        .repo
-        .as_ref()
-        .ok_or_else(|| CliError::new("there is no git repository around the baseline"))?;
+    let repo = place.git()?;
     let lock = LockArgs {
         lock_wait: std::time::Duration::from_secs(30),
     };
@@ -71,7 +68,7 @@ fn init(
                 CliError::new(format!("failed to read {}: {error}", file.display()))
             })?;
             crate::trust::AllowedSigners::parse(&file.display().to_string(), &text)
-                .map_err(CliError::problems)?
+                .map_err(|problems| CliError::problems(problems).outside_baseline())?
         }
     };
     let signed = repo.signature(&commit)?.ok_or_else(|| {
@@ -121,18 +118,15 @@ fn show(
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
     let place = Place::find(&args.baseline, false)?;
-    let repo = place
-        .repo
-        .as_ref()
-        .ok_or_else(|| CliError::new("there is no git repository around the baseline"))?;
+    let repo = place.git()?;
     let store = place.read_state(state)?;
     let facts = Facts::read(store.as_ref())?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = repo.resolve(rev)?;
     let (project, _) = load_project(&Source::commit(repo, &commit)?)?;
     let signer = place.trust(repo, args, &facts, &commit, rev, project.as_ref())?;
-    let trusted = facts.trusted.as_deref().map_or("none", |id| id);
-    let good = facts.last_good.as_deref().map_or("none", |id| id);
+    let trusted = facts.trusted.as_deref().unwrap_or("none");
+    let good = facts.last_good.as_deref().unwrap_or("none");
     let verdict = match &signer {
         Some(signer) => format!(
             "trusted, signed by {} ({})",

@@ -17,8 +17,8 @@ use crate::forge::lifecycle::{self, PullAction, Settled, Wanted};
 use crate::forge::{approval, marker};
 use crate::guard::ApprovalState;
 use crate::model::{
-    Change, Comparison, Digest, ForgeConfig, Group, GroupOutcome, HeldBecause, Mode, Plan,
-    PullNote, RunId, RunReport, TargetName, Verdict,
+    Comparison, Digest, ForgeConfig, Group, GroupOutcome, HeldBecause, Mode, Plan, PullNote, RunId,
+    RunReport, TargetName, Verdict,
 };
 use crate::ports::{Forge, ForgeError, Proposal, PullRequest, StatusState};
 
@@ -418,12 +418,6 @@ fn fully_seen(input: &CycleInput<'_>, comparison: &Comparison) -> BTreeSet<Targe
         .iter()
         .map(|unseen| &unseen.resource.target)
         .collect();
-    debug_assert!(
-        comparison
-            .drifts
-            .iter()
-            .all(|drift| drift.change != Change::Missing || drift.after.is_some())
-    );
     input
         .targets
         .iter()

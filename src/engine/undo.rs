@@ -141,7 +141,9 @@ impl Engine<'_> {
         verdicts: &BTreeMap<Digest, Verdict>,
         config: &GuardConfig,
     ) -> Result<jiff::Timestamp, EngineError> {
+        // Whole seconds: a person reads this. Rounding can only fail at the end of time, where the instant itself does.
         let until = self.clock.now() + config.suspend_after_undo;
+        let until = until.round(jiff::Unit::Second).unwrap_or(until);
         let resources = plan
             .groups
             .iter()

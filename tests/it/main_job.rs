@@ -279,3 +279,17 @@ fn fifty_of_five_hundred_are_found_put_right_and_put_back() {
     project.plan(0);
     project.expect(0, &["journal", "verify"]);
 }
+
+// Goal: an error names the file as whoever runs the program finds it, from where he stands.
+#[test]
+fn errors_name_the_file_from_here() {
+    let project = Project::new(&config("observe", ""), "kind: Nonsense\n");
+    for command in ["check", "plan", "reconcile"] {
+        let ran = project.expect(1, &[command]);
+        assert!(
+            ran.stderr.contains("desired-state/host/all.yaml:1:"),
+            "{command}: {}",
+            ran.stderr
+        );
+    }
+}

@@ -5,6 +5,6 @@ mod acting;
 mod fixture;
 mod limits;
 mod manifests;
-mod mount;
+pub mod mount;
 mod restoring;
 mod tampering;
