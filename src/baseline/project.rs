@@ -235,5 +235,6 @@ fn provider(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Provider
     let root = terms::line(root, problems)?;
     Some(ProviderKind::Host {
         root: root.to_owned(),
+        ssh: None,
     })
 }

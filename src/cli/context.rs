@@ -435,7 +435,7 @@ pub fn targets(
                     target.name, target.mode
                 ));
             }
-            let ProviderKind::Host { root } = &target.provider;
+            let ProviderKind::Host { root, .. } = &target.provider;
             TargetInfo {
                 name: target.name.clone(),
                 description: format!("host, root {root}"),
@@ -448,7 +448,7 @@ pub fn targets(
 
 /// The root folder of a host target.
 pub fn root_of(place: &Place, target: &Target) -> PathBuf {
-    let ProviderKind::Host { root } = &target.provider;
+    let ProviderKind::Host { root, .. } = &target.provider;
     let path = Path::new(root);
     match path.is_absolute() {
         true => path.to_owned(),

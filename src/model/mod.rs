@@ -25,7 +25,9 @@ pub use finding::{Finding, Level};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, Undo, Verb};
 pub use problem::{Problem, Problems, Span};
-pub use project::{ForgeConfig, GuardConfig, Project, ProviderKind, Target, TrustConfig};
+pub use project::{
+    Become, ForgeConfig, GuardConfig, Project, ProviderKind, Ssh, Target, TrustConfig,
+};
 pub use report::{
     BaselineInfo, Command, PullNote, Recovered, RunReport, SignatureState, TargetInfo,
 };

@@ -30,8 +30,39 @@ pub struct Target {
 /// Which provider a target uses, with its connection.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ProviderKind {
-    /// A Linux root folder on this machine. A relative one starts at the baseline's directory.
-    Host { root: String },
+    /// A Linux root folder: on this machine, where a relative one starts at the baseline's directory, or on the host
+    /// that `ssh` leads to.
+    Host { root: String, ssh: Option<Ssh> },
+}
+
+/// How a host is reached: the system's own ssh, with its configuration, agent and known hosts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ssh {
+    /// A name or address, or an alias of the ssh configuration.
+    pub host: String,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    /// Hosts to jump over, in order, as `[user@]host[:port]`.
+    pub jump: Vec<String>,
+    /// The private key's file. A relative path starts at the baseline's directory.
+    pub identity: Option<String>,
+    /// An ssh configuration of its own, instead of the user's. As `identity`.
+    pub config: Option<String>,
+    /// A known_hosts of its own, instead of the user's. As `identity`.
+    pub known_hosts: Option<String>,
+    pub r#become: Become,
+    /// How long one answer may take. Default 2 minutes.
+    pub timeout: Duration,
+}
+
+/// Whose rights are used on a host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Become {
+    /// Those of the login user.
+    #[default]
+    Nobody,
+    /// Those of root, through a line of sudoers that names the worker and its digest.
+    Sudo,
 }
 
 /// Limits on what may be done.

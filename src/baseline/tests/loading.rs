@@ -37,7 +37,7 @@ ignore: ["/**/*.swp"]
     assert_eq!(project.targets.len(), 2);
     assert_eq!(project.targets[0].mode, Mode::Observe);
     assert_eq!(project.targets[1].mode, Mode::Enforce);
-    let ProviderKind::Host { root } = &project.targets[1].provider;
+    let ProviderKind::Host { root, .. } = &project.targets[1].provider;
     assert_eq!(root, "/srv/db");
     let guard = &project.guard;
     assert_eq!(

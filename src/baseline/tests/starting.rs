@@ -26,7 +26,7 @@ fn a_new_project_loads() {
     assert_eq!(loaded.notices, Vec::<String>::new());
     let project = loaded.project.unwrap();
     assert_eq!(project.targets[0].mode, Mode::Observe);
-    let crate::model::ProviderKind::Host { root } = &project.targets[0].provider;
+    let crate::model::ProviderKind::Host { root, .. } = &project.targets[0].provider;
     assert_eq!(*root, starter.root);
     assert_eq!(loaded.declared[&starter.target].len(), 2);
     assert_eq!(
