@@ -4,26 +4,42 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "controller")]
 pub mod baseline;
+#[cfg(feature = "controller")]
 pub mod cli;
+#[cfg(feature = "controller")]
 pub mod clock;
+#[cfg(feature = "controller")]
 pub mod compare;
 pub mod document;
+#[cfg(feature = "controller")]
 pub mod engine;
+#[cfg(feature = "controller")]
 pub mod entropy;
+#[cfg(feature = "controller")]
 pub mod forge;
+#[cfg(feature = "controller")]
 pub mod guard;
+#[cfg(feature = "controller")]
 pub mod journal;
+#[cfg(feature = "controller")]
 pub mod kill_switch;
 pub mod lock;
 pub mod model;
+#[cfg(feature = "controller")]
 pub mod plan;
 pub mod ports;
 pub mod providers;
+#[cfg(feature = "controller")]
 pub mod report;
+#[cfg(feature = "controller")]
 pub mod saga;
+#[cfg(feature = "controller")]
 pub mod selector;
+#[cfg(feature = "controller")]
 pub mod sim;
+#[cfg(feature = "controller")]
 pub mod trust;
 
 /// An error with its causes, as one line for people.

@@ -83,6 +83,9 @@ pub enum ActError {
     /// Something went wrong on the way; what is there now has to be looked at.
     #[error("{0}")]
     Failed(String),
+    /// The target cannot be reached any more. Whether anything was done is not known until it can be looked at again.
+    #[error("{0}")]
+    Lost(String),
 }
 
 /// What act needs besides the step.

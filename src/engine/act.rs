@@ -103,13 +103,13 @@ impl Engine<'_> {
             }
             match self.run_group(&saga, group, approved, how).await {
                 Ok(outcome) => {
-                    let broken = outcome.result == GroupResult::Broken;
+                    let ends = matches!(outcome.result, GroupResult::Broken | GroupResult::Lost);
                     let halts = how.all_or_nothing && !outcome.is_done();
                     shared.took(outcome);
                     if halts {
                         shared.stop.store(true, Ordering::SeqCst);
                     }
-                    if broken {
+                    if ends {
                         return;
                     }
                 }
@@ -199,6 +199,12 @@ fn mark_unwound(back: &GroupOutcome, outcomes: &mut [GroupOutcome]) {
                     error: error.clone(),
                 };
                 outcome.result = GroupResult::Broken;
+            }
+            StepResult::Lost { error } => {
+                outcome.steps[at].result = StepResult::Lost {
+                    error: error.clone(),
+                };
+                outcome.result = GroupResult::Lost;
             }
             _ => {}
         }

@@ -398,7 +398,7 @@ fn planned(judged: &Judged) -> serde_json::Value {
 pub(super) fn failures(acted: &Acted) -> Vec<String> {
     let mut errors = Vec::new();
     for outcome in &acted.outcomes {
-        if !matches!(outcome.result, GroupResult::Failed | GroupResult::Broken) {
+        if matches!(outcome.result, GroupResult::Done | GroupResult::Stale) {
             continue;
         }
         for step in &outcome.steps {
@@ -406,6 +406,10 @@ pub(super) fn failures(acted: &Acted) -> Vec<String> {
                 StepResult::Failed { error } => {
                     errors.push(format!("failed to put {} right: {error}", step.resource));
                 }
+                StepResult::Lost { error } => errors.push(format!(
+                    "lost the target while putting {} right: {error}; the next run that reaches it finds out what is there",
+                    step.resource
+                )),
                 StepResult::UnwindFailed { error } => {
                     let then = match outcome.result {
                         GroupResult::Broken => {

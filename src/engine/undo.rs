@@ -12,6 +12,7 @@ use crate::guard::guard;
 use crate::model::{
     Digest, GroupResult, GuardConfig, Mode, Plan, RunId, RunReport, StepResult, Verdict,
 };
+use crate::ports::ActError;
 use crate::saga::{Purpose, RUN_ENDED, UndoPlan, recover, undo_groups};
 
 /// What to take back.
@@ -169,6 +170,11 @@ impl Engine<'_> {
                 }
                 let now = match provider.capture(step, 0).await {
                     Ok(captured) => captured.observed.digest(),
+                    Err(ActError::Lost(error)) => {
+                        result.result = StepResult::Lost { error };
+                        outcome.result = GroupResult::Lost;
+                        continue;
+                    }
                     Err(_) => None,
                 };
                 if now == Some(step.leaves) {

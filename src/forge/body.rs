@@ -98,6 +98,9 @@ pub fn outcome_comment(outcome: &GroupOutcome, run: &RunId, now: Timestamp) -> S
         GroupResult::Stale => "Not carried out: the live state had changed meanwhile",
         GroupResult::Failed => "Failed, and what had been done was taken back",
         GroupResult::Broken => "Failed, and taking it back failed too: a person has to look",
+        GroupResult::Lost => {
+            "The target was lost in the middle: the next run finds out what is there"
+        }
     };
     let _ = writeln!(
         out,
@@ -120,7 +123,7 @@ pub fn outcome_comment(outcome: &GroupOutcome, run: &RunId, now: Timestamp) -> S
             "\nThis approval is for the state that was; the next run asks anew if it still differs.\n"
                 .to_owned()
         }
-        GroupResult::Failed | GroupResult::Broken => format!(
+        GroupResult::Failed | GroupResult::Broken | GroupResult::Lost => format!(
             "\nWhat happened in detail: {}\n",
             code_span(&format!("evenkeel journal show --run {run}"))
         ),
@@ -410,6 +413,7 @@ fn result_words(result: &StepResult) -> String {
         StepResult::UnwindFailed { error } => {
             format!("could not be taken back: {}", escape_markdown(error))
         }
+        StepResult::Lost { error } => format!("not known: {}", escape_markdown(error)),
         StepResult::NotBegun => "not begun".to_owned(),
     }
 }

@@ -22,6 +22,10 @@ pub enum StepResult {
     UnwindFailed {
         error: String,
     },
+    /// The target was lost; whether the step was done is found out by the next run that reaches it.
+    Lost {
+        error: String,
+    },
     /// Not begun, because an earlier step of the group failed.
     NotBegun,
 }
@@ -46,6 +50,8 @@ pub enum GroupResult {
     Failed,
     /// Failed, and taking it back failed too.
     Broken,
+    /// The target was lost in the middle; the next run that reaches it finds out what is there, and plans anew.
+    Lost,
 }
 
 /// One group with its result.

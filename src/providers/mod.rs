@@ -3,4 +3,6 @@
 //! **Invariant:** nothing outside a provider knows how its system is spoken to.
 
 pub mod host;
+pub mod remote;
+#[cfg(feature = "controller")]
 pub mod unreachable;

@@ -18,7 +18,7 @@ impl Unreachable {
     }
 
     fn refusal(&self) -> ActError {
-        ActError::Refused(self.reason.text.clone())
+        ActError::Lost(self.reason.text.clone())
     }
 }
 

@@ -177,6 +177,10 @@ impl Entry<'_> {
                 "done, and could not be taken back when its group failed: {}",
                 clipped(error, MAX_SENTENCE)
             ),
+            Some(StepResult::Lost { error }) => format!(
+                "not known whether done, the target was lost: {}",
+                clipped(error, MAX_SENTENCE)
+            ),
             Some(StepResult::NotBegun) | None => {
                 "not begun, since an earlier step of its group did not succeed".to_owned()
             }

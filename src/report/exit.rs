@@ -155,13 +155,13 @@ fn is_error(report: &RunReport) -> bool {
         (_, GroupResult::Done) => false,
         (Command::Undo, _) => true,
         (_, GroupResult::Stale) => false,
-        (_, GroupResult::Failed | GroupResult::Broken) => true,
+        (_, GroupResult::Failed | GroupResult::Broken | GroupResult::Lost) => true,
     };
     !report.errors.is_empty()
         || report.outcomes.iter().any(|outcome| {
             failed(outcome.result)
                 && (report.command == Command::Undo
-                    || outcome.result == GroupResult::Broken
+                    || matches!(outcome.result, GroupResult::Broken | GroupResult::Lost)
                     || !outcome.steps.iter().all(|step| is_right(&step.resource)))
         })
 }

@@ -38,6 +38,8 @@ enum Progress {
         /// Set when the step changed something all the same, with what is there now.
         partly: Option<(Box<Intent>, Digest)>,
     },
+    /// The target is out of reach. An intent that was written stays open, for the run that reaches it again.
+    Lost(String),
 }
 
 impl Saga<'_> {
@@ -73,10 +75,16 @@ impl Saga<'_> {
                     });
                     outcomes.push(outcome(step, result, vec![]));
                 }
+                Progress::Lost(error) => {
+                    stopped = Some(GroupResult::Lost);
+                    outcomes.push(outcome(step, StepResult::Lost { error }, vec![]));
+                }
             }
         }
         let result = match stopped {
             None => GroupResult::Done,
+            // Nothing can be taken back there now; what is half done is drift for the next run.
+            Some(GroupResult::Lost) => GroupResult::Lost,
             Some(result) => self.unwind(group, done, &mut outcomes, result).await?,
         };
         Ok(GroupOutcome {
@@ -105,6 +113,10 @@ impl Saga<'_> {
                 Progress::Done { .. } | Progress::Already if failed_itself => {}
                 Progress::Done { .. } | Progress::Already => {
                     outcomes[at].result = StepResult::Unwound;
+                }
+                Progress::Lost(error) => {
+                    outcomes[at].result = StepResult::Lost { error };
+                    return Ok(GroupResult::Lost);
                 }
                 Progress::Stopped { result: why, .. } => {
                     let error = match why {
@@ -192,7 +204,7 @@ impl Saga<'_> {
             }
             Err(error) => error,
         };
-        if !matches!(error, ActError::Failed(_)) {
+        if !matches!(error, ActError::Failed(_) | ActError::Lost(_)) {
             self.close(seq, step, OutcomeResult::NotDone, &error.to_string(), None)?;
             return Ok(stopped(error));
         }
@@ -200,6 +212,7 @@ impl Saga<'_> {
         let tidied = self.provider.tidy(step, &intent.nonce).await;
         let now = match self.provider.capture(step, 0).await {
             Ok(captured) => captured.observed.digest(),
+            Err(ActError::Lost(_)) => return Ok(Progress::Lost(error.to_string())),
             Err(_) => None,
         };
         let (result, partly) = match now {
@@ -275,6 +288,7 @@ fn failed(error: String) -> Progress {
 
 fn stopped(error: ActError) -> Progress {
     let result = match error {
+        ActError::Lost(error) => return Progress::Lost(error),
         ActError::Stale { found } => StepResult::Stale { found },
         ActError::Refused(error) | ActError::Failed(error) => StepResult::Failed { error },
     };

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::records::{INTENT, Intent, OUTCOME, Outcome, OutcomeResult, RUN_ENDED, RUN_STARTED};
 use crate::model::{Digest, Recovered, RunId};
-use crate::ports::{Clock, Provider, Providers, Record, RecordQuery, StateStore, StoreError};
+use crate::ports::{
+    ActError, Clock, Provider, Providers, Record, RecordQuery, StateStore, StoreError,
+};
 
 /// Kind of the record that says an interrupted run has been looked after.
 pub const RUN_RECOVERED: &str = "run-recovered";
@@ -14,7 +16,7 @@ pub const RUN_RECOVERED: &str = "run-recovered";
 /// Looks after every interrupted run: each intent without an outcome gets one, from what is there now, and whatever
 /// temporary its step made is removed. What is half done is left for the next plan, which sees it as drift.
 ///
-/// An intent on a target that is not among `providers` stays open until that target is selected again.
+/// An intent on a target that is not among `providers`, or cannot be reached, stays open until that changes.
 ///
 /// # Errors
 /// When the state store fails.
@@ -32,7 +34,10 @@ pub async fn recover(
                 left_open = true;
                 continue;
             };
-            let (result, found, what) = look(provider.as_ref(), &intent).await;
+            let Some((result, found, what)) = look(provider.as_ref(), &intent).await else {
+                left_open = true;
+                continue;
+            };
             append(
                 store,
                 clock,
@@ -66,10 +71,15 @@ pub async fn recover(
     Ok(recovered)
 }
 
-async fn look(provider: &dyn Provider, intent: &Intent) -> (OutcomeResult, Option<Digest>, String) {
+/// What an intent came to; none where the target cannot be reached.
+async fn look(
+    provider: &dyn Provider,
+    intent: &Intent,
+) -> Option<(OutcomeResult, Option<Digest>, String)> {
     let tidied = provider.tidy(&intent.step, &intent.nonce).await;
     let found = match provider.capture(&intent.step, 0).await {
         Ok(captured) => captured.observed.digest(),
+        Err(ActError::Lost(_)) => return None,
         Err(_) => None,
     };
     let (result, what) = match found {
@@ -81,10 +91,10 @@ async fn look(provider: &dyn Provider, intent: &Intent) -> (OutcomeResult, Optio
         ),
         None => (OutcomeResult::Unclear, "could not be looked at"),
     };
-    match tidied {
+    Some(match tidied {
         Ok(()) => (result, found, what.to_owned()),
         Err(error) => (result, found, format!("{what}; tidying up failed: {error}")),
-    }
+    })
 }
 
 fn append<T: serde::Serialize>(

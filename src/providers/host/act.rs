@@ -112,7 +112,7 @@ fn found(observed: &Observed) -> String {
 }
 
 impl<F: Fs> Host<F> {
-    pub(super) fn keep_before(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
+    pub(crate) fn keep_before(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
         let task = Task::of(step)?;
         let mut contents = Contents::default();
         let mut keep = Keep {
@@ -138,7 +138,7 @@ impl<F: Fs> Host<F> {
         Ok(Captured { observed, contents })
     }
 
-    pub(super) fn carry_out(
+    pub(crate) fn carry_out(
         &self,
         step: &Step,
         context: &ActContext<'_>,
@@ -195,7 +195,7 @@ impl<F: Fs> Host<F> {
         }
     }
 
-    pub(super) fn clean_up(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
+    pub(crate) fn clean_up(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
         let task = Task::of(step)?;
         if task.path.0.is_empty() {
             return Ok(());

@@ -7,21 +7,22 @@
 
 mod act;
 mod capability;
+pub(crate) mod finish;
 pub mod fs;
 mod glob;
 mod keys;
-mod kinds;
-mod listing;
+pub(crate) mod kinds;
+pub(crate) mod listing;
 mod local;
-mod normalise;
+pub(crate) mod normalise;
 mod observe;
-mod owner;
+pub(crate) mod owner;
 pub mod path;
 mod place;
-mod privileged;
+pub(crate) mod privileged;
 mod risk;
 mod state;
-mod tree;
+pub(crate) mod tree;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -129,13 +130,18 @@ impl<F: fs::Fs> Provider for Host<F> {
     }
 
     fn beyond_undo(&self) -> &'static [&'static str] {
-        &[
-            "times (ctime, mtime, atime, birth)",
-            "inode number",
-            "hard links",
-            "sparseness and other file system flags",
-        ]
+        beyond_undo()
     }
+}
+
+/// What no undo brings back on any host.
+pub(crate) fn beyond_undo() -> &'static [&'static str] {
+    &[
+        "times (ctime, mtime, atime, birth)",
+        "inode number",
+        "hard links",
+        "sparseness and other file system flags",
+    ]
 }
 
 /// A path without links, as far as it exists.

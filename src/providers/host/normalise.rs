@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
-use super::{Host, glob::Globs};
+use super::{Host, HostConfig, glob::Globs};
 use crate::document::Declared;
 use crate::model::{Contents, Presence, Problem, Problems, ResourceId};
 use crate::ports::{Normalised, SideFiles};
@@ -19,44 +19,64 @@ impl<F: Fs> Host<F> {
         files: &dyn SideFiles,
         connect: bool,
     ) -> Normalised {
-        let names = connect.then(|| {
-            let controller = match self.config.root {
-                Some(_) => Names::of_this_machine(),
-                None => Names::default(),
-            };
-            TargetNames::load(&self.fs, &controller)
-        });
-        let mut decoding = Decoding {
-            names: names.as_ref(),
+        let names = connect.then(|| self.names());
+        comparable(
+            declared,
             files,
-            validate_commands: &self.config.validate_commands,
-            creator: self.fs.creator(),
-            contents: Contents::default(),
-            problems: Problems::default(),
-            unresolved: None,
+            names.as_ref(),
+            self.fs.creator(),
+            &self.config,
+        )
+    }
+
+    /// The names of this host.
+    pub(crate) fn names(&self) -> TargetNames {
+        let controller = match self.config.root {
+            Some(_) => Names::of_this_machine(),
+            None => Names::default(),
         };
-        if let Err((at, why)) = Globs::new(&self.config.ignore) {
-            let glob = &self.config.ignore[at];
-            decoding.problems.push(Problem::general(format!(
-                "`ignore` of evenkeel.yaml has \"{}\", which is no glob: {why}",
-                glob.escape_debug()
-            )));
-        }
-        let mut drafts = Vec::new();
-        for document in declared {
-            // A document with a problem may have met an unknown name before it.
-            decoding.unresolved = None;
-            drafts.extend(kinds::decode(document, &mut decoding));
-        }
-        let mut drafts = without_superseded(drafts);
-        check_paths(&drafts, &mut decoding.problems);
-        depend(&mut drafts);
-        Normalised {
-            desired: drafts.into_iter().map(|draft| draft.desired).collect(),
-            contents: decoding.contents,
-            problems: decoding.problems,
-            not_evaluated: Vec::new(),
-        }
+        TargetNames::load(&self.fs, &controller)
+    }
+}
+
+/// Makes the manifests of one host comparable, wherever its names come from. Without names, what needs one is left open.
+pub(crate) fn comparable(
+    declared: &[Declared],
+    files: &dyn SideFiles,
+    names: Option<&TargetNames>,
+    creator: (u32, u32),
+    config: &HostConfig,
+) -> Normalised {
+    let mut decoding = Decoding {
+        names,
+        files,
+        validate_commands: &config.validate_commands,
+        creator,
+        contents: Contents::default(),
+        problems: Problems::default(),
+        unresolved: None,
+    };
+    if let Err((at, why)) = Globs::new(&config.ignore) {
+        let glob = &config.ignore[at];
+        decoding.problems.push(Problem::general(format!(
+            "`ignore` of evenkeel.yaml has \"{}\", which is no glob: {why}",
+            glob.escape_debug()
+        )));
+    }
+    let mut drafts = Vec::new();
+    for document in declared {
+        // A document with a problem may have met an unknown name before it.
+        decoding.unresolved = None;
+        drafts.extend(kinds::decode(document, &mut decoding));
+    }
+    let mut drafts = without_superseded(drafts);
+    check_paths(&drafts, &mut decoding.problems);
+    depend(&mut drafts);
+    Normalised {
+        desired: drafts.into_iter().map(|draft| draft.desired).collect(),
+        contents: decoding.contents,
+        problems: decoding.problems,
+        not_evaluated: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Host;
+use super::finish::{Finished, finish, leave_to_removal};
 use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
 use super::glob::Globs;
 use super::keys;
@@ -13,10 +14,9 @@ use super::kinds;
 use super::listing::{Claims, Survey};
 use super::place::{self, Terms};
 use super::privileged;
-use super::state::mode_of;
 use crate::model::{
-    Blob, Contents, Desired, Digest, Listing, Observation, Observed, ReasonCode, ResourceId, Scope,
-    Snapshot, State, Value,
+    Contents, Desired, Digest, Listing, Observation, Observed, ReasonCode, Scope, Snapshot, State,
+    Value,
 };
 
 /// The largest live content that is kept to be shown, and all of it together, in bytes.
@@ -61,7 +61,7 @@ impl Shown {
 }
 
 impl<F: Fs> Host<F> {
-    pub(super) fn look_at_all(&self, desired: &[Desired]) -> Snapshot {
+    pub(crate) fn look_at_all(&self, desired: &[Desired]) -> Snapshot {
         let mut round = Round {
             host: self,
             claims: Claims::of(desired),
@@ -118,8 +118,9 @@ impl<F: Fs> Round<'_, F> {
         };
         let look = self.host.fs.look(path, want);
         self.shown.keep(&look);
-        let mut observed = self.observed(desired, path, &look);
-        kinds::describe(desired, &mut observed, None);
+        let Finished {
+            observed, remedy, ..
+        } = finish(desired, self.observed(desired, path, &look), None);
         let is_managed_directory = desired.id.kind.0 == kinds::DIRECTORY;
         let mut listing = None;
         if let Look::Present(node, _) = &look {
@@ -128,10 +129,6 @@ impl<F: Fs> Round<'_, F> {
             } else if let Some(scope) = &desired.scope {
                 listing = Some(self.listing(desired, scope, path, node));
             }
-        }
-        let mut remedy = kinds::remedy(desired, &observed);
-        if let Some(remedy) = &mut remedy {
-            kinds::make_sound(desired, remedy);
         }
         Observation {
             observed,
@@ -184,35 +181,22 @@ impl<F: Fs> Round<'_, F> {
             max_bytes: keys::MAX_BYTES,
         };
         let look = self.host.fs.look(path, want);
-        let mut observed = self.observed(desired, path, &look);
+        let observed = self.observed(desired, path, &look);
         let live = match &look {
             Look::Present(_, Some(bytes)) => Some(bytes.as_ref()),
             _ => None,
         };
-        kinds::describe(desired, &mut observed, live);
-        let remedy = kinds::remedy(desired, &observed).map(|mut remedy| {
-            if let Some(content) = kinds::keys_content(desired, &observed, live) {
-                // Kept, since nobody else knows it.
-                self.keep_remedy(&mut remedy, content);
-                self.shown.keep(&look);
-            }
-            let mode = mode_of(&remedy).unwrap_or(0);
-            remedy.beyond = kinds::keys_beyond(desired, mode);
-            kinds::make_sound(desired, &mut remedy);
-            remedy
-        });
+        let finished = finish(desired, observed, live);
+        if let Some(content) = finished.made {
+            // Kept, since nobody else knows it.
+            self.shown.contents.keep(content);
+            self.shown.keep(&look);
+        }
         Observation {
-            observed,
-            remedy,
+            observed: finished.observed,
+            remedy: finished.remedy,
             listing: None,
         }
-    }
-
-    fn keep_remedy(&mut self, remedy: &mut State, content: Vec<u8>) {
-        let size = content.len() as u64;
-        let digest = self.shown.contents.keep(content);
-        let blob = Value::Blob(Blob { digest, size });
-        remedy.fields.insert("content".into(), blob);
     }
 
     fn privileged(&mut self, desired: &Desired) -> Observation {
@@ -227,32 +211,6 @@ impl<F: Fs> Round<'_, F> {
                 &self.claims,
                 &self.everywhere,
             )),
-        }
-    }
-}
-
-/// What goes with an unlisted entry of an exclusive directory needs no step of its own that takes its power away.
-fn leave_to_removal(desired: &[Desired], observations: &mut BTreeMap<ResourceId, Observation>) {
-    let is_privileged = |id: &ResourceId| id.kind.0 == kinds::PRIVILEGED_FILES;
-    if !desired.iter().any(|one| is_privileged(&one.id)) {
-        return;
-    }
-    let going: BTreeSet<HostPath> = observations
-        .iter()
-        .filter(|(id, _)| !is_privileged(id))
-        .filter_map(|(_, observation)| observation.listing.as_ref())
-        .flat_map(|listing| &listing.members)
-        .filter(|member| member.observed.state().is_some())
-        .filter_map(|member| HostPath::from_address(&member.address))
-        .collect();
-    let goes = |path: &HostPath| {
-        (0..=path.0.len()).any(|length| going.contains(&HostPath(path.0[..length].to_vec())))
-    };
-    for (_, observation) in observations.iter_mut().filter(|(id, _)| is_privileged(id)) {
-        if let Some(listing) = &mut observation.listing {
-            listing.members.retain(|member| {
-                HostPath::from_address(&member.address).is_none_or(|path| !goes(&path))
-            });
         }
     }
 }

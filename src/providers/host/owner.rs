@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::fs::{Fs, HostPath, Look, Want};
 use crate::model::{Reason, ReasonCode};
 
@@ -11,7 +13,7 @@ use crate::model::{Reason, ReasonCode};
 const MAX_BYTES: u64 = 4 << 20;
 
 /// One user.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
@@ -26,7 +28,7 @@ pub struct Names {
 }
 
 /// The names of a target: each half by itself, or why it could not be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetNames {
     users: Result<BTreeMap<String, User>, Reason>,
     groups: Result<BTreeMap<String, u32>, Reason>,

@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** nothing but regular files counts, no mount is entered, and what was not seen makes the listing partial.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
@@ -13,8 +12,8 @@ use super::path::MAX_DEPTH;
 use super::place::{self, Terms};
 use super::state::{NONE, mode_of, mode_text};
 use crate::model::{
-    Completeness, Desired, Fields, Kind, Listing, Member, Observed, Reason, ReasonCode, State,
-    Value,
+    Address, Completeness, Desired, Fields, Kind, Listing, Member, Observed, Reason, ReasonCode,
+    State, Value,
 };
 
 /// The setuid and setgid bits.
@@ -196,15 +195,8 @@ impl Walk<'_> {
             return self.too_large(path, "is one privileged file more than are listed");
         }
         let observed = place::see(self.fs, path, Terms::Whole);
-        let wanted = match self.desired.options.get(kinds::ALLOW) {
-            Some(Value::Map(allow)) => match allow.get(&address.0) {
-                Some(Value::Map(wanted)) => Some(wanted),
-                _ => None,
-            },
-            _ => None,
-        };
         let remedy = match &observed {
-            Observed::Present(state) => match remedy(state, wanted) {
+            Observed::Present(state) => match remedy(self.desired, &address, state) {
                 Some(remedy) => Some(remedy),
                 None => return,
             },
@@ -220,8 +212,15 @@ impl Walk<'_> {
     }
 }
 
-/// The state to put: what is allowed, or no power at all. None where the file is as it may be.
-fn remedy(state: &State, allowed: Option<&BTreeMap<String, Value>>) -> Option<State> {
+/// The state to put at this place: what is allowed, or no power at all. None where the file is as it may be.
+pub fn remedy(desired: &Desired, address: &Address, state: &State) -> Option<State> {
+    let allowed = match desired.options.get(kinds::ALLOW) {
+        Some(Value::Map(allow)) => match allow.get(&address.0) {
+            Some(Value::Map(wanted)) => Some(wanted),
+            _ => None,
+        },
+        _ => None,
+    };
     let mut fields: Fields = state.fields.clone();
     match allowed {
         Some(wanted) => fields.extend(wanted.clone()),

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** the same tree gives the same digest; a tree that was not seen whole gives none.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -230,6 +231,23 @@ pub fn describe(state: &mut State, tree: &Tree) {
         .fields
         .insert("tree_entries".into(), int(tree.entries));
     state.fields.insert("tree_bytes".into(), int(tree.bytes));
+}
+
+/// The contents that a kept tree refers to.
+///
+/// # Errors
+/// The archive is damaged.
+pub fn contents_of(archive: &[u8]) -> Result<BTreeSet<Digest>, String> {
+    let mut digests = BTreeSet::new();
+    for text in archive.split(|byte| *byte == b'\n') {
+        if text.is_empty() {
+            continue;
+        }
+        let line: Line =
+            serde_json::from_slice(text).map_err(|_| "the kept tree is damaged".to_owned())?;
+        digests.extend(State::of(line.fields).blobs().map(|blob| blob.digest));
+    }
+    Ok(digests)
 }
 
 /// What has to be made below a directory for its kept tree to be there.

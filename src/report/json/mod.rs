@@ -315,6 +315,7 @@ fn step_outcome(step: &model::StepOutcome) -> schema::StepOutcome {
         StepResult::Failed { error } => ("failed", Some(error)),
         StepResult::Unwound => ("unwound", None),
         StepResult::UnwindFailed { error } => ("unwind_failed", Some(error)),
+        StepResult::Lost { error } => ("lost", Some(error)),
         StepResult::NotBegun => ("not_begun", None),
     };
     schema::StepOutcome {

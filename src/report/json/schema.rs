@@ -256,7 +256,7 @@ pub struct Outcome {
 pub struct StepOutcome {
     pub id: String,
     pub resource: String,
-    /// `done`, `stale`, `failed`, `unwound`, `unwind_failed`, `not_begun`
+    /// `done`, `stale`, `failed`, `unwound`, `unwind_failed`, `lost`, `not_begun`
     pub result: &'static str,
     /// What was found, or what failed.
     pub detail: Option<String>,

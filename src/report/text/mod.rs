@@ -80,8 +80,14 @@ fn summary(page: &mut Page, report: &RunReport) {
 }
 
 fn has_failed(report: &RunReport) -> bool {
-    let failed = |result| matches!(result, GroupResult::Failed | GroupResult::Broken);
-    report.outcomes.iter().any(|it| failed(it.result))
+    report.outcomes.iter().any(|it| is_failure(it.result))
+}
+
+fn is_failure(result: GroupResult) -> bool {
+    matches!(
+        result,
+        GroupResult::Failed | GroupResult::Broken | GroupResult::Lost
+    )
 }
 
 /// `3 groups done, 1 failed`; empty for `plan`, and where nothing was to be done.
@@ -99,7 +105,7 @@ fn deeds(report: &RunReport) -> String {
         Command::Undo => "undone",
     };
     let done = count(&|result| result == GroupResult::Done);
-    let failed = count(&|result| matches!(result, GroupResult::Failed | GroupResult::Broken));
+    let failed = count(&is_failure);
     let stale = count(&|result| result == GroupResult::Stale);
     let held = report
         .verdicts
@@ -241,6 +247,7 @@ fn result(result: &crate::model::StepResult) -> String {
         StepResult::Failed { error } => format!("failed: {error}"),
         StepResult::Unwound => "taken back".to_owned(),
         StepResult::UnwindFailed { error } => format!("could not be taken back: {error}"),
+        StepResult::Lost { error } => format!("not known, the target was lost: {error}"),
         StepResult::NotBegun => "not begun".to_owned(),
     }
 }

@@ -284,6 +284,7 @@ fn outcome(text: &mut String, group: &GroupStory) {
         GroupResult::Stale => "stale",
         GroupResult::Failed => "failed",
         GroupResult::Broken => "broken",
+        GroupResult::Lost => "lost",
     };
     let steps: Vec<String> = outcome
         .steps
@@ -300,6 +301,7 @@ fn outcome(text: &mut String, group: &GroupStory) {
                 StepResult::UnwindFailed { error } => {
                     format!(" (could not be taken back: {})", clipped(error, MAX_TEXT))
                 }
+                StepResult::Lost { error } => format!(" (lost: {})", clipped(error, MAX_TEXT)),
                 StepResult::NotBegun => " (not begun)".to_owned(),
             };
             format!("{verb}{}{result}", shown(&step.resource))

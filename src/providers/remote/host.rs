@@ -1,0 +1,347 @@
+//! The provider for a host at the other end of a connection.
+//!
+//! Cost: one connection a host and cycle; one packet there and one back for the names, for a look at everything, and for
+//! each step's capture and apply.
+//!
+//! **Invariant:** a connection that failed to come up is not tried again in this run, and one that broke is replaced at most
+//! twice, so that a host costs a run no more than it was granted.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex as Shared;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::check;
+use super::link::{Connector, Offer, Pipe};
+use super::packet::{Limits, MAX_MESSAGE, PacketError};
+use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
+use crate::document::Declared;
+use crate::model::{
+    Address, Contents, Desired, Digest, Observation, Observed, Reason, ReasonCode, Snapshot, State,
+    Step, TargetName, Value,
+};
+use crate::ports::{
+    ActContext, ActError, Captured, ContentSource, Normalised, OwnPlace, Provider, SideFiles,
+};
+use crate::providers::host::normalise::comparable;
+use crate::providers::host::owner::TargetNames;
+use crate::providers::host::{HostConfig, beyond_undo, tree};
+
+/// How often a connection that broke is replaced in one run.
+const REPLACEMENTS: u32 = 2;
+/// The live content of one look, in bytes: what a host keeps to show, and the keys that remedies are made from.
+const MAX_LOOKED: u64 = 64 << 20;
+/// Notes of one step that are taken.
+const MAX_NOTES: usize = 20;
+
+/// What a remote host is told, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// The root folder on the host, absolute.
+    pub root: String,
+    pub ignore: Vec<String>,
+    pub validate_commands: Vec<String>,
+    /// How long one packet may take.
+    pub timeout: Duration,
+    /// Set where this run means to act: how long to wait for another run on the same root.
+    pub lock_wait: Option<Duration>,
+    /// Places of evenkeel's own on the host.
+    pub own: Vec<(&'static str, &'static str)>,
+}
+
+/// A host that a worker looks at and changes.
+pub struct RemoteHost {
+    target: TargetName,
+    config: RemoteConfig,
+    connector: Box<dyn Connector>,
+    road: Mutex<Road>,
+    /// What the worker makes things as; known once it has answered.
+    creator: Shared<(u32, u32)>,
+}
+
+struct Road {
+    state: RoadState,
+    replaced: u32,
+}
+
+enum RoadState {
+    New,
+    Up(Box<Pipe>),
+    /// Nothing more is tried in this run.
+    Down(Reason),
+}
+
+impl RemoteHost {
+    /// A host that is not connected to before something is asked of it.
+    pub fn new(target: TargetName, connector: Box<dyn Connector>, config: RemoteConfig) -> Self {
+        Self {
+            target,
+            config,
+            connector,
+            road: Mutex::new(Road {
+                state: RoadState::New,
+                replaced: 0,
+            }),
+            creator: Shared::new((0, 0)),
+        }
+    }
+
+    /// Asks the worker, over a connection that is there or is made.
+    async fn ask(
+        &self,
+        request: &Request,
+        contents: u64,
+        offer: Option<&Offer<'_>>,
+    ) -> Result<(Answer, Contents), Reason> {
+        let mut road = self.road.lock().await;
+        if let RoadState::New = road.state {
+            road.state = match self.connect().await {
+                Ok(pipe) => RoadState::Up(Box::new(pipe)),
+                Err(reason) => RoadState::Down(reason),
+            };
+        }
+        let pipe = match &mut road.state {
+            RoadState::Up(pipe) => pipe,
+            RoadState::Down(reason) => return Err(reason.clone()),
+            RoadState::New => unreachable!("it was left above"),
+        };
+        let limits = Limits {
+            message: MAX_MESSAGE,
+            contents,
+        };
+        match pipe.ask(request, limits, self.config.timeout, offer).await {
+            Ok(answered) => Ok(answered),
+            Err(error) => {
+                let reason = self.broken(&error, pipe);
+                road.replace(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Pipe, Reason> {
+        let mut pipe = self.connector.connect().await?;
+        let hello = Request::Hello(Hello {
+            version: VERSION,
+            target: self.target.0.clone(),
+            root: self.config.root.clone(),
+            ignore: self.config.ignore.clone(),
+            validate_commands: self.config.validate_commands.clone(),
+            lock_wait_ms: self.config.lock_wait.map(|wait| wait.as_millis() as u64),
+        });
+        let limits = Limits {
+            message: MAX_MESSAGE,
+            contents: 0,
+        };
+        let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
+        let answer = match pipe.ask(&hello, limits, patience, None).await {
+            Ok((answer, _)) => answer,
+            Err(error) => return Err(self.broken(&error, &pipe)),
+        };
+        match answer {
+            Answer::Hello(Machine {
+                version: VERSION,
+                uid,
+                gid,
+                ..
+            }) => {
+                if let Ok(mut creator) = self.creator.lock() {
+                    *creator = (uid, gid);
+                }
+                Ok(pipe)
+            }
+            Answer::Hello(Machine { version, .. }) => Err(unreachable(format!(
+                "the worker speaks version {version} of the protocol, and evenkeel version {VERSION}"
+            ))),
+            Answer::Cannot(reason) => Err(check::of_host(reason)),
+            _ => Err(self.out_of_turn()),
+        }
+    }
+
+    fn broken(&self, error: &PacketError, pipe: &Pipe) -> Reason {
+        let said = match pipe.said.last_line() {
+            Some(line) => format!(" ({line})"),
+            None => String::new(),
+        };
+        unreachable(format!(
+            "the worker on {} failed: {error}{said}",
+            self.target
+        ))
+    }
+
+    fn out_of_turn(&self) -> Reason {
+        let text = format!("the worker on {} answered something else", self.target);
+        Reason::new(ReasonCode::Unreachable, text)
+    }
+
+    /// Whoever answers out of turn is not asked again over this connection.
+    async fn distrust(&self) -> Reason {
+        let reason = self.out_of_turn();
+        self.road.lock().await.replace(reason.clone());
+        reason
+    }
+
+    async fn names(&self) -> Option<TargetNames> {
+        match self.ask(&Request::Names, 0, None).await {
+            Ok((Answer::Names(names), _)) => Some(names),
+            Ok(_) => {
+                self.distrust().await;
+                None
+            }
+            // Why is said of each resource, when it is looked at.
+            Err(_) => None,
+        }
+    }
+
+    fn creator(&self) -> (u32, u32) {
+        self.creator.lock().map_or((0, 0), |creator| *creator)
+    }
+}
+
+impl Road {
+    fn replace(&mut self, reason: Reason) {
+        self.state = match self.replaced < REPLACEMENTS {
+            true => RoadState::New,
+            false => RoadState::Down(reason),
+        };
+        self.replaced += 1;
+    }
+}
+
+#[async_trait]
+impl Provider for RemoteHost {
+    async fn normalise(
+        &self,
+        declared: &[Declared],
+        files: &dyn SideFiles,
+        connect: bool,
+    ) -> Normalised {
+        let names = match connect {
+            true => self.names().await,
+            false => None,
+        };
+        let config = HostConfig {
+            ignore: self.config.ignore.clone(),
+            validate_commands: self.config.validate_commands.clone(),
+            ..HostConfig::default()
+        };
+        comparable(declared, files, names.as_ref(), self.creator(), &config)
+    }
+
+    async fn observe(&self, desired: &[Desired]) -> Snapshot {
+        let request = Request::Observe {
+            desired: desired.to_vec(),
+        };
+        let reason = match self.ask(&request, MAX_LOOKED, None).await {
+            Ok((Answer::Observed { observations }, contents)) => {
+                return check::snapshot(desired, observations, contents);
+            }
+            Ok((Answer::Cannot(reason), _)) => check::of_host(reason),
+            Ok(_) => self.distrust().await,
+            Err(reason) => reason,
+        };
+        let unseen = |one: &Desired| {
+            let observed = Observed::NotEvaluated(reason.clone());
+            (one.id.clone(), Observation::plain(observed))
+        };
+        Snapshot {
+            observations: desired.iter().map(unseen).collect(),
+            contents: Contents::default(),
+        }
+    }
+
+    async fn capture(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
+        let request = Request::Capture {
+            step: Box::new(step.clone()),
+            max_bytes,
+        };
+        match self.ask(&request, max_bytes, None).await {
+            Ok((Answer::Captured { observed }, contents)) => Ok(Captured { observed, contents }),
+            other => Err(self.not_done(other).await),
+        }
+    }
+
+    async fn apply(&self, step: &Step, context: &ActContext<'_>) -> Result<Vec<String>, ActError> {
+        let request = Request::Apply {
+            step: Box::new(step.clone()),
+            nonce: context.nonce.to_owned(),
+        };
+        let offer = Offer {
+            contents: context.contents,
+            allowed: needed(step.state.as_ref(), context.contents),
+        };
+        match self.ask(&request, 0, Some(&offer)).await {
+            Ok((Answer::Applied { notes }, _)) => {
+                let notes = notes.iter().take(MAX_NOTES);
+                Ok(notes.map(|note| check::bounded(note)).collect())
+            }
+            other => Err(self.not_done(other).await),
+        }
+    }
+
+    async fn tidy(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
+        let request = Request::Tidy {
+            step: Box::new(step.clone()),
+            nonce: nonce.to_owned(),
+        };
+        match self.ask(&request, 0, None).await {
+            Ok((Answer::Tidied, _)) => Ok(()),
+            other => Err(self.not_done(other).await),
+        }
+    }
+
+    fn own_places(&self) -> Vec<OwnPlace> {
+        let places = self.config.own.iter();
+        places
+            .map(|(path, what)| OwnPlace {
+                address: Address((*path).to_owned()),
+                what,
+            })
+            .collect()
+    }
+
+    fn beyond_undo(&self) -> &'static [&'static str] {
+        beyond_undo()
+    }
+}
+
+impl RemoteHost {
+    /// Why a step was not done, from an answer that does not say that it was.
+    async fn not_done(&self, answer: Result<(Answer, Contents), Reason>) -> ActError {
+        match answer {
+            Ok((Answer::Failed(failure), _)) => match failure {
+                Failure::Stale(found) => ActError::Stale {
+                    found: check::bounded(&found),
+                },
+                Failure::Refused(why) => ActError::Refused(check::bounded(&why)),
+                Failure::Failed(why) => ActError::Failed(check::bounded(&why)),
+            },
+            Ok((Answer::Cannot(reason), _)) => ActError::Refused(check::of_host(reason).text),
+            Ok(_) => ActError::Lost(self.distrust().await.text),
+            Err(reason) => ActError::Lost(reason.text),
+        }
+    }
+}
+
+/// The contents that a state is made of, down to those of a kept tree. A worker is given no others.
+fn needed(state: Option<&State>, contents: &dyn ContentSource) -> BTreeSet<Digest> {
+    let Some(state) = state else {
+        return BTreeSet::new();
+    };
+    let mut digests: BTreeSet<Digest> = state.blobs().map(|blob| blob.digest).collect();
+    let archive = state
+        .fields
+        .get("tree")
+        .and_then(Value::as_blob)
+        .and_then(|blob| contents.content(&blob.digest));
+    if let Some(archive) = archive {
+        digests.extend(tree::contents_of(&archive).unwrap_or_default());
+    }
+    digests
+}
+
+fn unreachable(text: String) -> Reason {
+    Reason::new(ReasonCode::Unreachable, text)
+}

@@ -1,0 +1,191 @@
+//! The worker's end: reads requests, runs them against the root folder, answers.
+//!
+//! **Invariant:** it keeps nothing, listens on nothing and ends with its input. One request is done at a time, and while
+//! it acts it holds the root's lock, so that no other run, not even one of a controller that lost its connection to it,
+//! acts on the same root.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::packet::{self, Limits, MAX_MESSAGE, PacketError};
+use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
+use crate::lock::RootLock;
+use crate::model::{Contents, Digest, Reason, ReasonCode, TargetName};
+use crate::ports::{ActContext, ActError, ContentSource};
+use crate::providers::host::{Host, HostConfig, LocalFs};
+
+/// The only word that the program understands.
+pub const SERVE: &str = "serve";
+/// The largest content that is taken for a step, in bytes.
+const MAX_CONTENT: u64 = 1 << 30;
+const FROM_CONTROLLER: Limits = Limits {
+    message: MAX_MESSAGE,
+    contents: MAX_CONTENT,
+};
+
+/// The program.
+pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_none_or(|word| word != SERVE) || words.next().is_some() {
+        eprintln!(
+            "evenkeel-worker {} is started by evenkeel over ssh; there is nothing to do with it by hand",
+            env!("CARGO_PKG_VERSION")
+        );
+        return ExitCode::FAILURE;
+    }
+    match serve(&mut io::stdin(), &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("evenkeel-worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until the input ends.
+///
+/// # Errors
+/// The other end does not speak the protocol, or is gone in the middle of it.
+pub fn serve(
+    input: &mut (dyn Read + Send),
+    output: &mut (dyn Write + Send),
+) -> Result<(), PacketError> {
+    let mut serving = None;
+    while let Some((request, contents)) = packet::read::<Request>(input, FROM_CONTROLLER)? {
+        let (answer, contents) = match (request, &serving) {
+            (Request::Hello(hello), None) => match begin(&hello) {
+                Ok((machine, begun)) => {
+                    serving = Some(begun);
+                    (Answer::Hello(machine), Contents::default())
+                }
+                Err(reason) => (Answer::Cannot(reason), Contents::default()),
+            },
+            (Request::Apply { step, nonce }, Some(Serving { host, .. })) => {
+                let asking = Asking(Mutex::new((&mut *input, &mut *output)));
+                let context = ActContext {
+                    contents: &asking,
+                    nonce: &nonce,
+                };
+                let answer = match host.carry_out(&step, &context) {
+                    Ok(notes) => Answer::Applied { notes },
+                    Err(error) => Answer::Failed(failure(error)),
+                };
+                (answer, contents)
+            }
+            (request, Some(Serving { host, .. })) => answer(host, request),
+            (_, None) => (Answer::Cannot(before_hello()), Contents::default()),
+        };
+        packet::write(output, &answer, &contents)?;
+    }
+    Ok(())
+}
+
+/// A root folder, open and, where the controller means to act, held.
+struct Serving {
+    host: Host<LocalFs>,
+    _lock: Option<RootLock>,
+}
+
+fn begin(hello: &Hello) -> Result<(Machine, Serving), Reason> {
+    let cannot = |text: String| Reason::new(ReasonCode::Unreachable, text);
+    if hello.version != VERSION {
+        return Err(cannot(format!(
+            "the worker speaks version {VERSION} of the protocol, and evenkeel version {}",
+            hello.version
+        )));
+    }
+    let root = Path::new(&hello.root);
+    let fs = LocalFs::open(root).map_err(|error| cannot(format!("{}: {error}", hello.root)))?;
+    let lock = match hello.lock_wait_ms {
+        None => None,
+        Some(wait) => Some(hold(root, &hello.target, Duration::from_millis(wait))?),
+    };
+    let config = HostConfig {
+        ignore: hello.ignore.clone(),
+        validate_commands: hello.validate_commands.clone(),
+        own: Vec::new(),
+        root: Some(PathBuf::from(root)),
+    };
+    let system = rustix::system::uname();
+    let machine = Machine {
+        version: VERSION,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+        architecture: system.machine().to_string_lossy().into_owned(),
+        kernel: system.release().to_string_lossy().into_owned(),
+    };
+    let host = Host::new(TargetName(hello.target.clone()), fs, config);
+    Ok((machine, Serving { host, _lock: lock }))
+}
+
+fn hold(root: &Path, target: &str, wait: Duration) -> Result<RootLock, Reason> {
+    RootLock::acquire(root, &format!("evenkeel, target {target}"), wait, &|_| {}).map_err(|error| {
+        let text = crate::report_chain(&error);
+        Reason::new(ReasonCode::Unreachable, text)
+    })
+}
+
+fn before_hello() -> Reason {
+    Reason::new(
+        ReasonCode::Unreachable,
+        "the worker was asked before it was greeted",
+    )
+}
+
+fn answer(host: &Host<LocalFs>, request: Request) -> (Answer, Contents) {
+    let none = Contents::default();
+    match request {
+        Request::Names => (Answer::Names(host.names()), none),
+        Request::Observe { desired } => {
+            let snapshot = host.look_at_all(&desired);
+            let observations = snapshot.observations.into_iter().collect();
+            (Answer::Observed { observations }, snapshot.contents)
+        }
+        Request::Capture { step, max_bytes } => match host.keep_before(&step, max_bytes) {
+            Ok(captured) => {
+                let observed = captured.observed;
+                (Answer::Captured { observed }, captured.contents)
+            }
+            Err(error) => (Answer::Failed(failure(error)), none),
+        },
+        Request::Tidy { step, nonce } => match host.clean_up(&step, &nonce) {
+            Ok(()) => (Answer::Tidied, none),
+            Err(error) => (Answer::Failed(failure(error)), none),
+        },
+        Request::Hello(_) | Request::Content | Request::Apply { .. } => {
+            let text = "the worker was asked something out of turn";
+            let reason = Reason::new(ReasonCode::Unsupported, text);
+            (Answer::Cannot(reason), none)
+        }
+    }
+}
+
+fn failure(error: ActError) -> Failure {
+    match error {
+        ActError::Stale { found } => Failure::Stale(found),
+        ActError::Refused(why) => Failure::Refused(why),
+        ActError::Failed(why) | ActError::Lost(why) => Failure::Failed(why),
+    }
+}
+
+/// Asks the controller for content in the middle of a step.
+struct Asking<'a>(Mutex<(&'a mut (dyn Read + Send), &'a mut (dyn Write + Send))>);
+
+impl ContentSource for Asking<'_> {
+    fn content(&self, digest: &Digest) -> Option<Arc<[u8]>> {
+        let mut ends = self.0.lock().ok()?;
+        let (input, output) = &mut *ends;
+        let need = Answer::NeedContent { digest: *digest };
+        packet::write(*output, &need, &Contents::default()).ok()?;
+        match packet::read::<Request>(*input, FROM_CONTROLLER) {
+            Ok(Some((Request::Content, contents))) => contents.get(digest),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
