@@ -87,6 +87,9 @@ pub struct BaselineArgs {
     /// Accepts a commit that does not descend from the last trusted one.
     #[arg(long)]
     pub allow_rewind: bool,
+    /// The worker to send to hosts over ssh. Default: evenkeel-worker beside this program.
+    #[arg(long, value_name = "FILE", env = "EVENKEEL_WORKER")]
+    pub worker: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,

@@ -6,6 +6,7 @@ use super::CliError;
 use super::args::{CheckArgs, Format, StateArgs};
 use super::context::{self, Place};
 use super::output::Terminal;
+use super::targets::{self, Reach};
 use crate::baseline::{Source, load};
 use crate::model::Problems;
 
@@ -29,12 +30,16 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
     let mut resources = 0;
     if let Some(project) = &loaded.project {
         let mut notices = Vec::new();
-        let chosen = context::targets(project, &args.baseline.target, None, &mut notices)?;
+        let chosen = targets::targets(project, &args.baseline.target, None, &mut notices)?;
         let state = StateArgs {
             state: None,
             journal_key: None,
         };
-        let providers = context::providers(&place, project, &chosen, &state);
+        let reach = Reach {
+            offline: Some("a check asks no host over ssh"),
+            ..Reach::default()
+        };
+        let providers = targets::providers(&place, project, &chosen, &state, reach);
         let empty = Vec::new();
         for (target, provider) in &providers {
             let declared = loaded.declared.get(target).unwrap_or(&empty);

@@ -9,13 +9,8 @@ use super::args::{BaselineArgs, StateArgs};
 use crate::baseline::{CommitId, Loaded, Repo, Source, load_project, load_resources};
 use crate::engine::{Facts, TRUSTED};
 use crate::journal::{NoStore, Store};
-use crate::model::{
-    BaselineInfo, Mode, Problems, Project, ProviderKind, Reason, ReasonCode, RunId, SignatureState,
-    Target, TargetInfo,
-};
-use crate::ports::{Clock, Providers, StateStore};
-use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
-use crate::providers::unreachable::Unreachable;
+use crate::model::{BaselineInfo, Problems, Project, RunId, SignatureState};
+use crate::ports::{Clock, StateStore};
 use crate::trust::{AllowedSigners, Candidate, Distrust, Signer, Standing, judge, verify};
 
 /// The place that everything is relative to.
@@ -77,6 +72,15 @@ impl Place {
                 })
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A path of the configuration: a relative one starts at the baseline's directory.
+    pub fn whole(&self, path: &str) -> PathBuf {
+        let path = Path::new(path);
+        match path.is_absolute() {
+            true => path.to_owned(),
+            false => self.baseline.join(path),
         }
     }
 
@@ -406,109 +410,4 @@ pub fn remember(
         store.append(&run, TRUSTED, clock.now(), payload)?;
     }
     Ok(())
-}
-
-/// The targets of a run, with the modes they have in it.
-pub fn targets(
-    project: &Project,
-    only: &[String],
-    cap: Option<Mode>,
-    notices: &mut Vec<String>,
-) -> Result<Vec<TargetInfo>, CliError> {
-    for name in only {
-        if !project.targets.iter().any(|target| target.name.0 == *name) {
-            let known: Vec<_> = project.targets.iter().map(|t| t.name.0.as_str()).collect();
-            return Err(CliError::new(format!("there is no target {name}"))
-                .hint(format!("evenkeel.yaml has: {}", known.join(", "))));
-        }
-    }
-    let chosen = |target: &&Target| only.is_empty() || only.contains(&target.name.0);
-    Ok(project
-        .targets
-        .iter()
-        .filter(chosen)
-        .map(|target| {
-            let mode = cap.map_or(target.mode, |cap| cap.min(target.mode));
-            if cap.is_some_and(|cap| cap > target.mode) {
-                notices.push(format!(
-                    "target {} is committed as {}, and --mode only lowers: it stays {mode}",
-                    target.name, target.mode
-                ));
-            }
-            let ProviderKind::Host { root, .. } = &target.provider;
-            TargetInfo {
-                name: target.name.clone(),
-                description: format!("host, root {root}"),
-                committed_mode: target.mode,
-                mode,
-            }
-        })
-        .collect())
-}
-
-/// The root folder of a host target.
-pub fn root_of(place: &Place, target: &Target) -> PathBuf {
-    let ProviderKind::Host { root, .. } = &target.provider;
-    let path = Path::new(root);
-    match path.is_absolute() {
-        true => path.to_owned(),
-        false => place.baseline.join(path),
-    }
-}
-
-/// Makes the providers of the chosen targets.
-pub fn providers(
-    place: &Place,
-    project: &Project,
-    chosen: &[TargetInfo],
-    state: &StateArgs,
-) -> Providers {
-    let mut own = vec![OwnPath {
-        path: place.top.join(".git"),
-        what: "baseline repository",
-    }];
-    if let StateDir::At(dir) = place.state_dir(state) {
-        own.push(OwnPath {
-            path: dir,
-            what: "state directory",
-        });
-    }
-    if let Some(key) = &state.journal_key {
-        own.push(OwnPath {
-            path: std::path::absolute(key).unwrap_or_else(|_| key.clone()),
-            what: "journal key",
-        });
-    }
-    if let Ok(program) = std::env::current_exe() {
-        own.push(OwnPath {
-            path: program,
-            what: "program",
-        });
-    }
-    let mut providers = Providers::new();
-    for target in &project.targets {
-        if !chosen.iter().any(|info| info.name == target.name) {
-            continue;
-        }
-        let root = root_of(place, target);
-        let fs = match LocalFs::open(&root) {
-            Ok(fs) => fs,
-            Err(error) => {
-                let reason = Reason::new(ReasonCode::Unreachable, crate::report_chain(&error));
-                providers.insert(target.name.clone(), Arc::new(Unreachable::new(reason)));
-                continue;
-            }
-        };
-        let config = HostConfig {
-            ignore: project.ignore.clone(),
-            validate_commands: project.guard.validate_commands.clone(),
-            own: own.clone(),
-            root: Some(root),
-        };
-        providers.insert(
-            target.name.clone(),
-            Arc::new(Host::new(target.name.clone(), fs, config)),
-        );
-    }
-    providers
 }

@@ -149,6 +149,7 @@ impl Stage<'_> {
             &args.state,
             None,
             Doubt::default(),
+            None,
         )?;
         ready.opened.project.guard.max_changed_percent = None;
         let engine = Engine {

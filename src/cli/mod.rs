@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod reconcile;
 mod reports;
+mod targets;
 mod trust;
 mod undo;
 

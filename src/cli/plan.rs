@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::CliError;
 use super::args::{BaselineArgs, OutputArgs, PlanCommonArgs, StateArgs};
-use super::context::{self, Doubt, Opened, Place, StateDir};
+use super::context::{Doubt, Opened, Place, StateDir};
 use super::output::Terminal;
 use super::reports;
+use super::targets::{self, Reach};
 use crate::clock::SystemClock;
 use crate::engine::{CycleInput, Engine, Facts};
 use crate::entropy::SystemEntropy;
@@ -95,7 +97,7 @@ async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
         trusted_rev: args.trusted_rev.as_deref(),
     };
     let cap = args.mode.map(Mode::from);
-    let ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt)?;
+    let ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt, None)?;
     let forge = match args.untrusted {
         true => None,
         false => super::forge::from_project(&ready.opened.project)?,
@@ -118,11 +120,19 @@ pub fn prepare(
     state: &StateArgs,
     cap: Option<Mode>,
     doubt: Doubt<'_>,
+    lock_wait: Option<Duration>,
 ) -> Result<Ready, CliError> {
     let facts = Facts::read(store.as_ref())?;
     let mut opened = place.open(baseline, &facts, doubt)?;
-    let targets = context::targets(&opened.project, &baseline.target, cap, &mut opened.notices)?;
-    let providers = context::providers(place, &opened.project, &targets, state);
+    let targets = targets::targets(&opened.project, &baseline.target, cap, &mut opened.notices)?;
+    let reach = Reach {
+        offline: doubt
+            .untrusted
+            .then_some("an untrusted revision is planned offline, so no host over ssh is asked"),
+        lock_wait,
+        worker: baseline.worker.as_deref(),
+    };
+    let providers = targets::providers(place, &opened.project, &targets, state, reach);
     let state_dir = match place.state_dir(state) {
         StateDir::At(dir) => Some(dir),
         StateDir::None => None,

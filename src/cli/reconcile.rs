@@ -8,6 +8,7 @@ use super::context::{self, Doubt, Place};
 use super::output::Terminal;
 use super::plan::{Ready, prepare};
 use super::reports;
+use super::targets;
 use crate::clock::SystemClock;
 use crate::engine::{CycleInput, Engine};
 use crate::entropy::SystemEntropy;
@@ -28,6 +29,7 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
         &args.state,
         cap,
         Doubt::default(),
+        Some(args.lock.lock_wait),
     )?;
     context::remember(&ready.opened, ready.store.as_ref(), &SystemClock)?;
     let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
@@ -74,7 +76,7 @@ pub fn lock_roots(
         .targets
         .iter()
         .filter(|target| ready.targets.iter().any(|info| info.name == target.name))
-        .map(|target| context::root_of(place, target))
+        .filter_map(|target| targets::root_of(place, target))
         .filter(|root| root.is_dir())
         .collect();
     acquire(&roots, "the root", lock, terminal)

@@ -29,6 +29,7 @@ pub async fn run(args: &UndoArgs, terminal: &Terminal) -> Result<u8, CliError> {
         &args.state,
         None,
         Doubt::default(),
+        Some(args.lock.lock_wait),
     )?;
     let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
     let engine = Engine {

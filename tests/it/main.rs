@@ -9,6 +9,7 @@ mod journal;
 mod kill;
 mod kinds;
 mod main_job;
+mod remote;
 mod scenarios;
 mod support;
 mod tidy;

@@ -237,6 +237,7 @@ pub fn describe(state: &mut State, tree: &Tree) {
 ///
 /// # Errors
 /// The archive is damaged.
+#[cfg(feature = "controller")]
 pub fn contents_of(archive: &[u8]) -> Result<BTreeSet<Digest>, String> {
     let mut digests = BTreeSet::new();
     for text in archive.split(|byte| *byte == b'\n') {

@@ -50,7 +50,7 @@ fn a_stale_step_does_nothing() {
 #[test]
 fn twice_is_once() {
     let (fixture, step) = drifted();
-    let before = fixture.act(&fixture.host(), &step).unwrap();
+    let before = fixture.act(fixture.host().as_ref(), &step).unwrap();
     assert!(apply(&fixture, &step).unwrap().is_empty());
     let back = inverse(&step, &before);
     apply(&fixture, &back).unwrap();

@@ -14,6 +14,7 @@ use evenkeel::model::{
 use evenkeel::plan::plan;
 use evenkeel::ports::{ActContext, ActError, Captured, ContentSource, Provider, SideFiles};
 use evenkeel::providers::host::{Host, HostConfig, LocalFs};
+use evenkeel::providers::remote::RemoteHost;
 use jiff::Timestamp;
 
 pub struct Fixture {
@@ -53,11 +54,16 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-pub fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
+thread_local! {
+    /// One for all that a test asks, since a connection lives in the runtime that made it.
+    static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
-        .unwrap()
-        .block_on(future)
+        .unwrap();
+}
+
+pub fn block<T>(future: impl Future<Output = T>) -> T {
+    RUNTIME.with(|runtime| runtime.block_on(future))
 }
 
 impl Fixture {
@@ -77,8 +83,17 @@ impl Fixture {
         }
     }
 
-    pub fn host(&self) -> Host<LocalFs> {
-        self.host_on(LocalFs::open(&self.root).unwrap())
+    /// The host, as it is or, with `EVENKEEL_TEST_THROUGH_WORKER=1`, through a worker of its own process.
+    pub fn host(&self) -> Box<dyn Provider> {
+        match std::env::var_os("EVENKEEL_TEST_THROUGH_WORKER") {
+            Some(_) => Box::new(self.remote()),
+            None => Box::new(self.host_on(LocalFs::open(&self.root).unwrap())),
+        }
+    }
+
+    /// The host through a worker of its own process.
+    pub fn remote(&self) -> RemoteHost {
+        crate::remote::host_at(&self.root, &self.config)
     }
 
     pub fn host_on<F: evenkeel::providers::host::fs::Fs>(&self, fs: F) -> Host<F> {
@@ -147,7 +162,7 @@ impl Fixture {
     }
 
     pub fn look(&self, yaml: &str) -> Looked {
-        self.look_with(&self.host(), yaml)
+        self.look_with(self.host().as_ref(), yaml)
     }
 
     pub fn look_with(&self, host: &dyn Provider, yaml: &str) -> Looked {
@@ -198,7 +213,7 @@ impl Fixture {
         let mut undo = Vec::new();
         for group in &looked.plan.groups {
             for step in &group.steps {
-                let before = self.act(&host, step).unwrap_or_else(|error| {
+                let before = self.act(host.as_ref(), step).unwrap_or_else(|error| {
                     panic!("{} {}: {error}", step.verb, step.address);
                 });
                 let after = block(host.capture(step, 0)).unwrap().observed;
@@ -220,7 +235,7 @@ impl Fixture {
     pub fn undo(&self, steps: &[Step]) {
         let host = self.host();
         for step in steps {
-            self.act(&host, step)
+            self.act(host.as_ref(), step)
                 .unwrap_or_else(|error| panic!("{} {}: {error}", step.verb, step.address));
             let after = block(host.capture(step, 0)).unwrap().observed;
             assert_eq!(after.digest(), Some(step.leaves), "{}", step.address);

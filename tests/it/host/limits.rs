@@ -146,7 +146,7 @@ fn full_and_read_only_disks_are_clear_errors() {
     let manifest =
         format!("{{kind: File, name: motd, spec: {{path: /etc/motd, content: {content}}}}}");
     let error = fixture.act(
-        &fixture.host(),
+        fixture.host().as_ref(),
         &fixture.look(&manifest).plan.groups[0].steps[0],
     );
     assert_eq!(
@@ -157,7 +157,10 @@ fn full_and_read_only_disks_are_clear_errors() {
     let manifest = "{kind: File, name: motd, spec: {path: /etc/motd, content: new}}";
     let step = fixture.look(manifest).plan.groups[0].steps[0].clone();
     assert_eq!(
-        fixture.act(&fixture.host(), &step).unwrap_err().to_string(),
+        fixture
+            .act(fixture.host().as_ref(), &step)
+            .unwrap_err()
+            .to_string(),
         "the file system of /etc/motd is read-only; nothing was changed"
     );
     assert_eq!(std::fs::read(fixture.path("etc/motd")).unwrap(), b"old");

@@ -2,7 +2,7 @@
 
 mod access;
 mod acting;
-mod fixture;
+pub mod fixture;
 mod limits;
 mod manifests;
 pub mod mount;

@@ -147,7 +147,7 @@ fn a_filled_directory_is_not_undone() {
     let manifest = "{kind: Directory, name: d, spec: {path: /d}}";
     let undo = fixture.reconcile(manifest);
     fixture.write("d/mine", "x", 0o644);
-    let error = fixture.act(&fixture.host(), &undo[0]).unwrap_err();
+    let error = fixture.act(fixture.host().as_ref(), &undo[0]).unwrap_err();
     assert!(error.to_string().contains("not empty"), "{error}");
     assert!(fixture.path("d/mine").exists());
 }
