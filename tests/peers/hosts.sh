@@ -50,7 +50,8 @@ within() { # SECONDS COMMAND...
 ### What is there
 
 open() { # DIR
-  dir=$(cd "$1" 2>/dev/null && pwd) && [ -s "$dir/suffix" ] || fail "$1 holds no hosts: run hosts.sh up $1"
+  [ -s "$1/suffix" ] || fail "$1 holds no hosts: run hosts.sh up $1"
+  dir=$(cd "$1" && pwd)
   suffix=$(cat "$dir/suffix")
 }
 
@@ -72,6 +73,12 @@ stop() { # PLACE
   ! lives "$1" || kill -KILL "$(cat "$dir/$1.pid")" 2>/dev/null || true
   within 10 dead "$1" || fail "$1 does not end"
   rm -f "$dir/$1.pid"
+}
+
+# Who is in a namespace that is ours is ours: an `exec` that still runs, or what a killed `up` could not note.
+clear_out() { # PLACE
+  local pid
+  for pid in $(ip netns pids "$(netns "$1")"); do kill -KILL "$pid" 2>/dev/null || true; done
 }
 
 in_keeper() { nsenter --target "$(cat "$dir/switch.pid")" --mount -- "$@"; } # COMMAND...
@@ -198,6 +205,9 @@ FURNISH
 # The first process of a host: makes its root what it sees, and its services run. Its output is the console.
 boot() { # DIR HOST
   local root=$1/$2/root device pid
+  # This process's number as those outside see it, since their /proc is still there.
+  read -r pid _ </proc/self/stat
+  echo "$pid" >"$1/$2.pid"
   mount --make-rprivate /
   cd "$root"
   mount -t sysfs -o ro sysfs sys
@@ -215,11 +225,8 @@ boot() { # DIR HOST
   mkdir -p run/sshd run/lock
   hostname "$2"
   cat /proc/sys/kernel/random/uuid >run/boot_id
-  # Not a subshell's number but this process's, as those outside see it.
-  read -r pid _ </proc/self/stat
   mount -t proc proc proc
   mount --bind run/boot_id proc/sys/kernel/random/boot_id
-  echo "$pid" >"$1/$2.pid"
   pivot_root . .
   umount -l .
   cd /
@@ -333,7 +340,9 @@ down() { # DIR
   open "$1"
   for place in "${hosts[@]}" switch; do stop "$place"; done
   for place in "${hosts[@]}" mgmt attacker switch; do
-    [ ! -e "/run/netns/$(netns "$place")" ] || ip netns delete "$(netns "$place")"
+    [ -e "/run/netns/$(netns "$place")" ] || continue
+    clear_out "$place"
+    ip netns delete "$(netns "$place")"
   done
   # Only what `up` makes. The disks were in memory and went with the keeper.
   for place in "${hosts[@]}"; do
@@ -359,10 +368,13 @@ fault() { # add|delete HOST
   nsenter --net="/run/netns/$(netns switch)" nft "$1" element bridge faults cut "{ \"port-$2\" }"
 }
 
-# Lies beside the overlay on the same disk, where the host cannot see it. The last write takes what is less than a block.
+# Lies beside the overlay on the same disk, where the host cannot see it. What is less than a block is taken as well.
 fill() { # HOST
-  in_keeper bash -c 'dd if=/dev/zero bs=64k of="$1" 2>/dev/null; dd if=/dev/zero bs=1 oflag=append conv=notrunc of="$1" 2>/dev/null; true' \
-    - "$dir/$1/disk/fill"
+  local file=$dir/$1/disk/fill left
+  in_keeper dd if=/dev/zero bs=64k of="$file" 2>/dev/null || true
+  in_keeper dd if=/dev/zero bs=1 oflag=append conv=notrunc of="$file" 2>/dev/null || true
+  left=$(in_keeper df --output=avail -B1 "$dir/$1/disk" | tail -n 1)
+  [ "$left" -eq 0 ] || fail "the disk of $1 has $left bytes left"
 }
 
 # The network goes first, as when the power fails: nobody hears of the end of a connection.
