@@ -5,6 +5,7 @@ mod faults;
 mod github;
 mod host;
 mod hostile;
+mod hosts;
 mod journal;
 mod kill;
 mod kinds;
