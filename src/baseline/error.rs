@@ -29,6 +29,8 @@ pub enum BaselineError {
     NotInCommit { commit: String, prefix: String },
     #[error("the baseline is too large: {what}")]
     TooLarge { what: String },
+    #[error("the state directory {} is no state: git tracks it, so it came with a checkout", .dir.display())]
+    TrackedState { dir: PathBuf },
     #[error("failed to {action}")]
     Git {
         action: String,
@@ -73,6 +75,9 @@ impl BaselineError {
             }
             Self::TooLarge { .. } => {
                 "point --baseline at a directory that holds nothing but the baseline".to_owned()
+            }
+            Self::TrackedState { .. } => {
+                "whoever made that commit could decide what is trusted: find out who, take the directory out of git (git rm -r) and list it in .gitignore".to_owned()
             }
             Self::BadTargetName { .. } => {
                 "use 1 to 63 lower-case letters, digits, - and ., and none of the directories that a baseline has for other things".to_owned()

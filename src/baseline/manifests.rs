@@ -58,7 +58,7 @@ fn decode(
         .and_then(|node| api_version(node, problems));
     let kind = fields
         .require("kind", problems)
-        .and_then(|node| kind(node, problems));
+        .and_then(|node| Some((node, kind(node, problems)?)));
     let name = fields.require("metadata", problems).and_then(|node| {
         let mut metadata = node.fields(problems)?;
         let name = metadata
@@ -83,8 +83,10 @@ fn decode(
         .take("disclose")
         .and_then(|node| node.boolean(problems));
     fields.finish(problems);
+    let (kind, word) = kind?;
     Some(Declared {
-        id: ResourceId::new(target, &kind?, name?),
+        id: ResourceId::new(target, &word, name?),
+        kind: kind.clone(),
         api_version: version?,
         at: doc.span(),
         spec: spec?,

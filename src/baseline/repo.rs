@@ -119,6 +119,50 @@ impl Repo {
         self.top.join(&self.prefix)
     }
 
+    /// The directories that git keeps this repository in; a work tree beside the main one has two.
+    pub fn git_directories(&self) -> Vec<PathBuf> {
+        let git = self.git();
+        let mut all = vec![self.top.join(".git")];
+        all.extend([git.path().to_owned(), git.commondir().to_owned()]);
+        all.dedup();
+        all
+    }
+
+    /// Refuses a state directory of which the checked-out commit or the index holds anything: a checkout made it, and
+    /// with a strict umask nothing else tells it from our own.
+    ///
+    /// # Errors
+    /// Git tracks it, or the repository cannot be read.
+    pub fn refuse_tracked(&self, dir: &Path) -> Result<(), BaselineError> {
+        // Its own name is not resolved: a link that stands there is told apart by whoever opens it.
+        let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {
+            return Ok(());
+        };
+        let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+        let real = real.join(name);
+        let Ok(below) = real.strip_prefix(&self.top) else {
+            return Ok(());
+        };
+        let failed = |source| BaselineError::Git {
+            action: "look whether git tracks the state directory".to_owned(),
+            source,
+        };
+        let git = self.git();
+        let index = git.index().map_err(failed)?;
+        let in_index = index.iter().any(|entry| {
+            use std::os::unix::ffi::OsStrExt;
+            Path::new(std::ffi::OsStr::from_bytes(&entry.path)).starts_with(below)
+        });
+        let in_head = match git.head().and_then(|head| head.peel_to_tree()) {
+            Ok(tree) => tree.get_path(below).is_ok(),
+            Err(_) => false,
+        };
+        match in_index || in_head {
+            true => Err(BaselineError::TrackedState { dir: real }),
+            false => Ok(()),
+        }
+    }
+
     /// Finds the commit that a revision means: `HEAD`, a branch, a tag, an id, anything that git understands.
     ///
     /// # Errors

@@ -8,15 +8,24 @@ use super::context::{self, Place};
 use super::output::Terminal;
 use super::targets::{self, Reach};
 use crate::baseline::{Source, load};
+use crate::engine::Facts;
 use crate::model::Problems;
 
 /// Validates the baseline; looks at a target only to resolve the names that the baseline uses.
 pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> {
     let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
+    let state = StateArgs {
+        state: None,
+        journal_key: None,
+    };
     let (source, what) = match (&place.repo, args.baseline.worktree) {
         (Some(repo), false) => {
             let rev = args.baseline.rev.as_deref().unwrap_or("HEAD");
-            let commit = repo.resolve(rev)?;
+            let facts = match rev {
+                "last-good" => Facts::read(place.read_state(&state)?.as_ref())?,
+                _ => Facts::default(),
+            };
+            let commit = context::resolve(repo, rev, &facts)?;
             let what = format!("commit {}", context::short(commit.as_str()));
             (Source::commit(repo, &commit)?, what)
         }
@@ -31,10 +40,6 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
     if let Some(project) = &loaded.project {
         let mut notices = Vec::new();
         let chosen = targets::targets(project, &args.baseline.target, None, &mut notices)?;
-        let state = StateArgs {
-            state: None,
-            journal_key: None,
-        };
         let reach = Reach {
             offline: Some("a check asks no host over ssh"),
             ..Reach::default()

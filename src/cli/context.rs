@@ -103,12 +103,24 @@ impl Place {
         }
     }
 
+    /// Where the state lies, refused where it came with a checkout.
+    ///
+    /// # Errors
+    /// Git tracks it.
+    pub fn own_state(&self, args: &StateArgs) -> Result<StateDir, CliError> {
+        let state = self.state_dir(args);
+        if let (StateDir::At(dir), Some(repo)) = (&state, &self.repo) {
+            repo.refuse_tracked(dir)?;
+        }
+        Ok(state)
+    }
+
     /// Opens the state for reading, which leaves no trace.
     ///
     /// # Errors
     /// The state is damaged or cannot be read.
     pub fn read_state(&self, args: &StateArgs) -> Result<Arc<dyn StateStore>, CliError> {
-        Ok(match self.state_dir(args) {
+        Ok(match self.own_state(args)? {
             StateDir::None => Arc::new(NoStore),
             StateDir::At(dir) => Arc::new(Store::read_only(&dir, args.journal_key.as_deref())?),
         })
@@ -119,7 +131,7 @@ impl Place {
     /// # Errors
     /// The state is damaged or cannot be written.
     pub fn write_state(&self, args: &StateArgs) -> Result<Arc<dyn StateStore>, CliError> {
-        Ok(match self.state_dir(args) {
+        Ok(match self.own_state(args)? {
             StateDir::None => Arc::new(NoStore),
             StateDir::At(dir) => Arc::new(Store::open(&dir, args.journal_key.as_deref())?),
         })
@@ -140,10 +152,7 @@ impl Place {
         }
         let repo = self.git()?;
         let rev = args.rev.as_deref().unwrap_or("HEAD");
-        let commit = match rev {
-            "last-good" => last_good(repo, facts)?,
-            rev => repo.resolve(rev)?,
-        };
+        let commit = resolve(repo, rev, facts)?;
         let info = repo.info(rev, &commit)?;
         if doubt.untrusted {
             return self.open_untrusted(repo, args, &commit, info, facts, doubt);
@@ -381,7 +390,14 @@ fn usable(project: Option<Project>, problems: Problems) -> Result<Project, CliEr
     }
 }
 
-fn last_good(repo: &Repo, facts: &Facts) -> Result<CommitId, CliError> {
+/// Finds the commit that a revision means, `last-good` included.
+///
+/// # Errors
+/// It means none, or no run has proven one good.
+pub fn resolve(repo: &Repo, rev: &str, facts: &Facts) -> Result<CommitId, CliError> {
+    if rev != "last-good" {
+        return Ok(repo.resolve(rev)?);
+    }
     let commit = facts.last_good.as_deref().ok_or_else(|| {
         CliError::new("no run has ended verified clean yet, so there is no last good commit")
             .hint("a reconcile of all targets that ends clean marks its commit")

@@ -96,6 +96,12 @@ impl CliError {
     }
 }
 
+impl std::fmt::Display for CliError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<BaselineError> for CliError {
     fn from(error: BaselineError) -> Self {
         let hint = error.hint();

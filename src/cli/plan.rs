@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::CliError;
-use super::args::{BaselineArgs, OutputArgs, PlanCommonArgs, StateArgs};
+use super::args::{BaselineArgs, PlanCommonArgs, StateArgs};
 use super::context::{Doubt, Opened, Place, StateDir};
 use super::output::Terminal;
-use super::reports;
+use super::reports::{self, Wishes};
 use super::targets::{self, Reach};
 use crate::clock::SystemClock;
 use crate::engine::{CycleInput, Engine, Facts};
@@ -29,17 +29,16 @@ pub struct Ready {
 
 /// Makes the plan and shows it.
 pub async fn run(args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let mut wishes = Wishes::of(&args.output)?;
+    wishes.plan.clone_from(&args.out);
     let report = make(args).await?;
-    if let Some(path) = &args.out {
-        reports::write_plan(path, &report)?;
-    }
-    reports::finish(
-        &report,
-        &args.output,
+    Ok(reports::finish(
+        report,
+        &wishes,
         args.baseline.format,
         args.untrusted,
         terminal,
-    )
+    ))
 }
 
 /// Makes the plan and shows one of its groups.
@@ -80,13 +79,13 @@ pub async fn show(hash: &str, args: &PlanCommonArgs, terminal: &Terminal) -> Res
         .retain(|drift| named.contains(&drift.resource));
     report.plan.groups = matching;
     let verbose = terminal.all_shown();
-    reports::print(
+    Ok(reports::print(
         &report,
-        &OutputArgs::default(),
+        &Wishes::default(),
         args.baseline.format,
         args.untrusted,
         &verbose,
-    )
+    ))
 }
 
 async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {

@@ -7,7 +7,7 @@ use super::args::{LockArgs, ReconcileArgs};
 use super::context::{self, Doubt, Place};
 use super::output::Terminal;
 use super::plan::{Ready, prepare};
-use super::reports;
+use super::reports::{self, Wishes};
 use super::targets;
 use crate::clock::SystemClock;
 use crate::engine::{CycleInput, Engine};
@@ -17,6 +17,7 @@ use crate::model::{Command, Mode};
 
 /// Plans, guards, acts, verifies.
 pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let wishes = Wishes::of(&args.output)?;
     let expected = args.plan.as_deref().map(reports::read_plan).transpose()?;
     let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
     let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
@@ -46,7 +47,8 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
         ..ready.input(Command::Reconcile)
     };
     let report = engine.cycle(input).await?;
-    reports::finish(&report, &args.output, args.baseline.format, false, terminal)
+    let format = args.baseline.format;
+    Ok(reports::finish(report, &wishes, format, false, terminal))
 }
 
 /// Holds the state for this run alone.
@@ -56,7 +58,7 @@ pub fn lock_state(
     lock: LockArgs,
     terminal: &Terminal,
 ) -> Result<Option<RootLock>, CliError> {
-    let context::StateDir::At(dir) = place.state_dir(state) else {
+    let context::StateDir::At(dir) = place.own_state(state)? else {
         return Ok(None);
     };
     crate::journal::prepare(&dir)?;

@@ -182,10 +182,17 @@ impl Connector for NoRoad {
 
 /// What of evenkeel's own lies on this machine.
 fn own_paths(place: &Place, state: &StateArgs) -> Vec<OwnPath> {
-    let mut own = vec![OwnPath {
-        path: place.top.join(".git"),
-        what: "baseline repository",
-    }];
+    let git = match &place.repo {
+        Some(repo) => repo.git_directories(),
+        None => vec![place.top.join(".git")],
+    };
+    let mut own: Vec<_> = git
+        .into_iter()
+        .map(|path| OwnPath {
+            path,
+            what: "baseline repository",
+        })
+        .collect();
     if let StateDir::At(dir) = place.state_dir(state) {
         own.push(OwnPath {
             path: dir,

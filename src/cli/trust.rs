@@ -122,7 +122,7 @@ fn show(
     let store = place.read_state(state)?;
     let facts = Facts::read(store.as_ref())?;
     let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let commit = repo.resolve(rev)?;
+    let commit = context::resolve(repo, rev, &facts)?;
     let (project, _) = load_project(&Source::commit(repo, &commit)?)?;
     let signer = place.trust(repo, args, &facts, &commit, rev, project.as_ref())?;
     let trusted = facts.trusted.as_deref().unwrap_or("none");

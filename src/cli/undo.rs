@@ -6,7 +6,7 @@ use super::context::{Doubt, Place};
 use super::output::Terminal;
 use super::plan::prepare;
 use super::reconcile::{lock_roots, lock_state};
-use super::reports;
+use super::reports::{self, Wishes};
 use crate::clock::SystemClock;
 use crate::engine::{Engine, UndoInput};
 use crate::entropy::SystemEntropy;
@@ -14,6 +14,7 @@ use crate::model::{Command, RunId};
 
 /// Takes the run back, or ends the rest that an earlier undo began.
 pub async fn run(args: &UndoArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let wishes = Wishes::of(&args.output)?;
     let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
     let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
     let store = place.write_state(&args.state)?;
@@ -52,5 +53,6 @@ pub async fn run(args: &UndoArgs, terminal: &Terminal) -> Result<u8, CliError> {
         cycle: ready.input(Command::Undo),
     };
     let report = engine.undo(input).await?;
-    reports::finish(&report, &args.output, args.baseline.format, false, terminal)
+    let format = args.baseline.format;
+    Ok(reports::finish(report, &wishes, format, false, terminal))
 }

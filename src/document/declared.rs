@@ -8,6 +8,8 @@ use super::Yaml;
 #[derive(Clone, Debug)]
 pub struct Declared {
     pub id: ResourceId,
+    /// What says the kind, for problems with it.
+    pub kind: Yaml,
     pub api_version: String,
     pub at: Span,
     pub spec: Yaml,

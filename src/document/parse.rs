@@ -120,6 +120,15 @@ fn from_library(error: &serde_saphyr::Error, source: &Arc<Source>) -> Problem {
     let message = rendered.split(" at line ").next().unwrap_or(&rendered);
     // Nor can the person who wrote the file do anything about the library's options.
     let message = message.split(", set ").next().unwrap_or(message);
+    // What the library quotes could be a secret that lost its quotes.
+    let message = match source.is_secret(line) {
+        true => message
+            .split(['\'', '"', '`', ':'])
+            .next()
+            .unwrap_or(message)
+            .trim_end(),
+        false => message,
+    };
     Problem {
         at: Some(Span {
             file: source.file.clone(),

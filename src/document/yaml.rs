@@ -1,5 +1,6 @@
 //! The tree, its nodes and how values are taken from it.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{Problem, Problems, Span};
@@ -11,7 +12,23 @@ pub struct Source {
     pub file: String,
     pub text: String,
     /// Where each line begins, found out when the first problem asks: thousands of problems may follow.
-    starts: OnceLock<Vec<usize>>,
+    lines: OnceLock<Vec<Line>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    start: usize,
+    /// Whether its document may hold something sensitive.
+    is_secret: bool,
+}
+
+/// Whether nothing of a document is quoted: a resource says that it is sensitive, or is one of the files that always are.
+/// The text decides and not the tree, since what is wrong may be that there is no tree.
+fn may_hold_secrets(document: &str) -> bool {
+    ["sensitive", "etc/shadow", "etc/gshadow"]
+        .iter()
+        .any(|word| document.contains(word))
+        || (document.contains("etc/ssh/") && document.contains("_key"))
 }
 
 /// One node of a document.
@@ -206,20 +223,17 @@ impl Source {
         Self {
             file: file.into(),
             text: text.into(),
-            starts: OnceLock::new(),
+            lines: OnceLock::new(),
         }
     }
 
-    /// One line of the text, counted from 1, cut to a length fit for an excerpt.
+    /// One line of the text, counted from 1, cut to a length fit for an excerpt; empty where it may hold a secret.
     pub fn line(&self, line: u32) -> String {
-        let starts = self.starts.get_or_init(|| {
-            let ends = self.text.match_indices('\n');
-            std::iter::once(0)
-                .chain(ends.map(|(at, _)| at + 1))
-                .collect()
-        });
-        let start = starts.get((line as usize).saturating_sub(1));
-        let rest = start.map_or("", |start| &self.text[*start..]);
+        let found = self.lines().get((line as usize).saturating_sub(1));
+        let rest = match found {
+            Some(line) if !line.is_secret => &self.text[line.start..],
+            _ => "",
+        };
         rest.chars()
             .take(240)
             .take_while(|c| *c != '\n')
@@ -227,6 +241,37 @@ impl Source {
             .trim_end_matches('\r')
             .to_owned()
     }
+
+    /// Whether nothing of a line may be quoted, since its document may hold something sensitive.
+    pub fn is_secret(&self, line: u32) -> bool {
+        let found = self.lines().get((line as usize).saturating_sub(1));
+        found.is_some_and(|line| line.is_secret)
+    }
+
+    fn lines(&self) -> &[Line] {
+        self.lines.get_or_init(|| {
+            let mut lines = Vec::new();
+            for document in documents(&self.text) {
+                let text = &self.text[document.clone()];
+                let is_secret = may_hold_secrets(text);
+                let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+                let starts = std::iter::once(0).chain(ends.filter(|end| *end < text.len()));
+                lines.extend(starts.map(|start| Line {
+                    start: document.start + start,
+                    is_secret,
+                }));
+            }
+            lines
+        })
+    }
+}
+
+/// Where each document lies; nothing inside one, not even a text of several lines, begins a line with `---`.
+fn documents(text: &str) -> Vec<Range<usize>> {
+    let marks = text.match_indices("\n---").map(|(at, _)| at + 1);
+    let mut starts: Vec<_> = std::iter::once(0).chain(marks).collect();
+    starts.push(text.len());
+    starts.windows(2).map(|pair| pair[0]..pair[1]).collect()
 }
 
 impl<'a> Fields<'a> {
@@ -257,13 +302,14 @@ impl<'a> Fields<'a> {
     pub fn finish(self, problems: &mut Problems) {
         for ((key, _), taken) in self.entries.iter().zip(&self.taken) {
             if !taken {
+                // A line of a secret that lost its indentation is a field too.
+                let message = match self.node.source.is_secret(key.line) {
+                    true => "unknown field".to_owned(),
+                    false => format!("unknown field `{}`", key.name.escape_debug()),
+                };
                 problems.push(
                     self.node
-                        .problem_at(
-                            key.line,
-                            key.column,
-                            format!("unknown field `{}`", key.name.escape_debug()),
-                        )
+                        .problem_at(key.line, key.column, message)
                         .hint(suggest(&key.name, &self.known)),
                 );
             }

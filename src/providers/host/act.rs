@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fs::{Fs, FsError, HostPath, Leftover, Look, NodeType, Want, Wanted};
-use super::kinds::VALIDATE;
+use super::kinds::{QUIET, VALIDATE};
 use super::place::{self, Terms};
 use super::state::{ALL_FLAGS, type_of, wanted_of};
 use super::tree::{self, Keep};
@@ -163,8 +163,11 @@ impl<F: Fs> Host<F> {
             (Verb::Put, Some(state)) => {
                 let wanted = wanted(state, &now, context)?;
                 let argv = self.validate_command(step)?;
+                let is_quiet = step.options.contains_key(QUIET);
                 let prepare = |file: &Path| match wanted.node_type {
-                    NodeType::File => validate::run(&argv, file).map_err(FsError::Refused),
+                    NodeType::File => {
+                        validate::run(&argv, file, is_quiet).map_err(FsError::Refused)
+                    }
                     _ => Ok(()),
                 };
                 self.fs

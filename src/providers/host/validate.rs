@@ -22,8 +22,9 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Runs a command on a file. `{}` and `%s` in its arguments stand for the file's path.
 ///
 /// # Errors
-/// A sentence: it could not be started, took too long, or said no, with the first line of what it said.
-pub fn run(argv: &[String], file: &Path) -> Result<(), String> {
+/// A sentence: it could not be started, took too long, or said no, with the first line of what it said unless it is to
+/// be quiet.
+pub fn run(argv: &[String], file: &Path, is_quiet: bool) -> Result<(), String> {
     let Some((program, arguments)) = argv.split_first() else {
         return Ok(());
     };
@@ -53,6 +54,9 @@ pub fn run(argv: &[String], file: &Path) -> Result<(), String> {
             LIMIT.as_secs()
         )),
         Some(true) => Ok(()),
+        Some(false) if is_quiet => Err(format!(
+            "{shown} refused the new content; what it said is not shown, since the file is sensitive"
+        )),
         Some(false) => Err(match first_line(&said) {
             Some(line) => format!("{shown} refused the new content: {line}"),
             None => format!("{shown} refused the new content"),
@@ -164,20 +168,24 @@ mod tests {
         std::fs::write(temp.path(), "good").unwrap();
         let script =
             "test \"$(cat %s)\" = good && test -z \"$HOME\" && test \"$PWD\" = / && ! read line";
-        assert_eq!(run(&argv(&["/bin/sh", "-c", script]), temp.path()), Ok(()));
         assert_eq!(
-            run(&argv(&["/usr/bin/test", "-f", "{}"]), temp.path()),
+            run(&argv(&["/bin/sh", "-c", script]), temp.path(), false),
+            Ok(())
+        );
+        assert_eq!(
+            run(&argv(&["/usr/bin/test", "-f", "{}"]), temp.path(), false),
             Ok(())
         );
         let no = run(
             &argv(&["/bin/sh", "-c", "printf 'bad\\033[31m line\\n' >&2; exit 1"]),
             temp.path(),
+            false,
         );
         assert_eq!(
             no.unwrap_err(),
             "/bin/sh refused the new content: bad\\x1b[31m line"
         );
-        assert!(run(&argv(&["/no/such/program"]), temp.path()).is_err());
+        assert!(run(&argv(&["/no/such/program"]), temp.path(), false).is_err());
     }
 
     // Goal: a command that leaves a child with our pipes behind, or talks without end, holds nobody up.
@@ -186,7 +194,10 @@ mod tests {
         let temp = tempfile::NamedTempFile::new().unwrap();
         let start = Instant::now();
         let loud = "sleep 60 & head -c 10000000 /dev/zero; exit 0";
-        assert_eq!(run(&argv(&["/bin/sh", "-c", loud]), temp.path()), Ok(()));
+        assert_eq!(
+            run(&argv(&["/bin/sh", "-c", loud]), temp.path(), false),
+            Ok(())
+        );
         assert!(start.elapsed() < Duration::from_secs(10));
     }
 }

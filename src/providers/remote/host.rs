@@ -114,7 +114,7 @@ impl RemoteHost {
         match pipe.ask(request, limits, self.config.timeout, offer).await {
             Ok(answered) => Ok(answered),
             Err(error) => {
-                let reason = self.broken(&error, pipe);
+                let reason = self.broken(&error, pipe).await;
                 road.replace(reason.clone());
                 Err(reason)
             }
@@ -138,7 +138,7 @@ impl RemoteHost {
         let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
         let answer = match pipe.ask(&hello, limits, patience, None).await {
             Ok((answer, _)) => answer,
-            Err(error) => return Err(self.broken(&error, &pipe)),
+            Err(error) => return Err(self.broken(&error, &pipe).await),
         };
         match answer {
             Answer::Hello(Machine {
@@ -160,8 +160,8 @@ impl RemoteHost {
         }
     }
 
-    fn broken(&self, error: &PacketError, pipe: &Pipe) -> Reason {
-        let said = match pipe.said.last_line() {
+    async fn broken(&self, error: &PacketError, pipe: &Pipe) -> Reason {
+        let said = match pipe.said.last_line().await {
             Some(line) => format!(" ({line})"),
             None => String::new(),
         };

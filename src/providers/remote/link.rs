@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinHandle;
 
 use super::packet::{self, HEADER, Header, Limits, PacketError, Room};
 use super::wire::{Answer, Request};
@@ -17,6 +18,8 @@ use crate::ports::ContentSource;
 
 /// How much of what a worker says on its standard error is kept, in bytes.
 const MAX_SAID: usize = 4096;
+/// How long the rest of it is awaited when a worker has ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Makes connections to the worker of one host.
 #[async_trait]
@@ -38,7 +41,10 @@ pub struct Pipe {
 
 /// What a worker, or whatever was started in its place, said on its standard error.
 #[derive(Clone, Default)]
-pub struct Said(Arc<Mutex<Vec<u8>>>);
+pub struct Said {
+    kept: Arc<Mutex<Vec<u8>>>,
+    listening: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
 
 /// What a worker may ask for in the middle of a step.
 pub struct Offer<'a> {
@@ -50,8 +56,8 @@ pub struct Offer<'a> {
 impl Said {
     /// Keeps the first of what comes, and lets the rest go by, until it ends.
     pub fn listen(&self, mut from: impl AsyncRead + Send + Unpin + 'static) {
-        let kept = Arc::clone(&self.0);
-        tokio::spawn(async move {
+        let kept = Arc::clone(&self.kept);
+        let listening = tokio::spawn(async move {
             let mut buffer = [0_u8; 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
                 if let Ok(mut kept) = kept.lock() {
@@ -60,11 +66,19 @@ impl Said {
                 }
             }
         });
+        if let Ok(mut slot) = self.listening.lock() {
+            *slot = Some(listening);
+        }
     }
 
-    /// Its last line, escaped; none where it said nothing.
-    pub fn last_line(&self) -> Option<String> {
-        let kept = self.0.lock().ok()?;
+    /// Its last line, escaped; none where it said nothing. Of one that has ended, what is still on its way is awaited.
+    pub async fn last_line(&self) -> Option<String> {
+        let listening = self.listening.lock().ok()?.take();
+        if let Some(listening) = listening {
+            // Where it goes on speaking, what came so far has to do.
+            let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+        }
+        let kept = self.kept.lock().ok()?;
         let text = String::from_utf8_lossy(&kept);
         let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
         Some(super::check::bounded(line))
@@ -83,7 +97,11 @@ impl Pipe {
         each: Duration,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), PacketError> {
-        self.send(request, &Contents::default(), each).await?;
+        match self.send(request, &Contents::default(), each).await {
+            // What ended without listening may have said something all the same.
+            Ok(()) | Err(PacketError::Ended) => {}
+            Err(error) => return Err(error),
+        }
         // A tree may hold one content many times; more questions than that are a game.
         let mut questions = offer.map_or(0, |offer| 4 * offer.allowed.len() + 4);
         loop {
@@ -122,7 +140,7 @@ impl Pipe {
                 Err(PacketError::Ended)
             }
             Ok(Err(error)) => Err(PacketError::Io(error)),
-            Err(_) => Err(slow(each)),
+            Err(_) => Err(PacketError::Slow(each)),
         }
     }
 
@@ -133,7 +151,7 @@ impl Pipe {
     ) -> Result<(Answer, Contents), PacketError> {
         match tokio::time::timeout(each, receive(&mut self.output, limits)).await {
             Ok(received) => received,
-            Err(_) => Err(slow(each)),
+            Err(_) => Err(PacketError::Slow(each)),
         }
     }
 }
@@ -177,9 +195,4 @@ async fn exactly(
         true => Ok(bytes),
         false => Err(PacketError::Ended),
     }
-}
-
-fn slow(each: Duration) -> PacketError {
-    let text = format!("nothing whole within {} seconds", each.as_secs());
-    PacketError::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }

@@ -9,6 +9,7 @@
 //! **Invariant:** memory grows with what has arrived, never with what was announced, and never beyond [`Limits`].
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,8 +42,12 @@ pub enum PacketError {
     Io(#[source] io::Error),
     #[error("what came is no message: it starts with {0}")]
     NoMessage(String),
-    #[error("a message of {announced} bytes was announced, and at most {limit} are taken")]
+    #[error("{announced} bytes were announced, and at most {limit} are taken")]
     TooLarge { announced: u64, limit: u64 },
+    #[error("{announced} contents were announced, and at most {limit} are taken")]
+    TooMany { announced: usize, limit: usize },
+    #[error("no whole message came within {0:?}")]
+    Slow(Duration),
     #[error("a message cannot be understood: {0}")]
     NotUnderstood(String),
 }
@@ -75,6 +80,12 @@ impl Header {
         if bytes.iter().all(is_text) {
             let text = bytes.escape_ascii().to_string();
             return Err(PacketError::NoMessage(format!("\"{text}\"")));
+        }
+        if header.message <= limits.message {
+            return Err(PacketError::TooMany {
+                announced: header.contents,
+                limit: MAX_CONTENTS,
+            });
         }
         Err(PacketError::TooLarge {
             announced: header.message as u64,

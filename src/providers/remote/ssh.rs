@@ -164,7 +164,7 @@ impl SshConnector {
                 let code = exit_code(self.ended(child).await?);
                 match code {
                     code::ABSENT => Ok(Err(code)),
-                    code => Err(self.explain(code, &said)),
+                    code => Err(self.explain(code, &said).await),
                 }
             }
             Err(_) => Err(self.silent()),
@@ -193,7 +193,7 @@ impl SshConnector {
         }
         match exit_code(self.ended(child).await?) {
             0 => Ok(()),
-            code => Err(self.explain(code, &said)),
+            code => Err(self.explain(code, &said).await),
         }
     }
 
@@ -235,9 +235,9 @@ impl SshConnector {
     }
 
     /// What an exit code of a script means.
-    fn explain(&self, code: i32, said: &Said) -> Reason {
+    async fn explain(&self, code: i32, said: &Said) -> Reason {
         let host = &self.ssh.host;
-        let said = said.last_line();
+        let said = said.last_line().await;
         let quoted = said
             .as_deref()
             .map_or_else(String::new, |line| format!(" ({line})"));
@@ -304,7 +304,7 @@ impl Connector for SshConnector {
             Ok(pipe) => return Ok(pipe),
             // With sudo only root can put it there.
             Err(code) if self.ssh.r#become == Become::Sudo => {
-                return Err(self.explain(code, &Said::default()));
+                return Err(self.explain(code, &Said::default()).await);
             }
             Err(_) => {}
         }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use evenkeel::model::{Observed, Step};
-use evenkeel::ports::{ActContext, ActError, Provider};
+use evenkeel::ports::{ActContext, ActError};
 
 use super::fixture::{Fixture, block, inverse};
 

@@ -127,8 +127,10 @@ impl Fixture {
                 };
                 let (kind, name) = (text("kind"), text("name"));
                 let spec = fields.take("spec").unwrap().clone();
+                let word = fields.take("kind").unwrap().clone();
                 Declared {
                     id: ResourceId::new(&TargetName("t".into()), &kind, name),
+                    kind: word,
                     api_version: "host.evenkeel.dev/v1".into(),
                     at: document.span(),
                     spec,

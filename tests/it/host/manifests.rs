@@ -97,7 +97,7 @@ fn every_mistake_is_named() {
         ),
         (
             "{kind: Fil, name: a, spec: {path: /x}}",
-            "1:28: a host has no kind `Fil`",
+            "1:8: a host has no kind `Fil`",
         ),
     ];
     for (document, problem) in cases {

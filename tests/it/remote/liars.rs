@@ -51,7 +51,7 @@ fn each_ends_in_a_sentence() {
     let said = |script: &str| reason(script).replace("the worker on t failed: ", "");
     insta::assert_snapshot!(
         [
-            ("a greeting", "echo 'Welcome to this host'"),
+            ("a greeting", "echo 'Welcome to this host'; exec sleep 100"),
             ("nothing", "exec sleep 100"),
             ("an end", "echo 'out of luck\u{1b}[2J' >&2; exit 3"),
             ("a flood", "exec cat /dev/zero"),

@@ -5,7 +5,7 @@
 //! **Invariant:** what the manifest leaves open is never expected, but for what would give a file power that nobody
 //! wrote down.
 
-use super::{DIRECTORY, Decoding, Draft, VALIDATE, blank, path_of, set};
+use super::{DIRECTORY, Decoding, Draft, QUIET, VALIDATE, blank, path_of, set};
 use crate::document::{Declared, Fields as YamlFields, Yaml};
 use crate::model::{Blob, Fields, Presence, Value};
 use crate::providers::host::state::{NONE, flags_text, mode_text};
@@ -83,6 +83,9 @@ pub fn decode<'a>(
     add("links", Some(Value::Int(1)));
     desired.presence = Presence::Present(expected);
     desired.create_with = defaults(decoding);
+    if validate.is_some() && desired.sensitive {
+        set(&mut desired.options, QUIET, Some(Value::Bool(true)));
+    }
     set(&mut desired.options, VALIDATE, validate);
     Some(Draft::new(desired, path, at))
 }

@@ -38,6 +38,8 @@ const KINDS: [&str; 5] = [FILE, DIRECTORY, SYMLINK, AUTHORIZED_KEYS, PRIVILEGED_
 pub const UNRESOLVED: &str = "unresolved";
 /// The option that holds the command to validate new content with.
 pub const VALIDATE: &str = "validate";
+/// Option: what that command says is told to nobody, since it may quote what is sensitive.
+pub const QUIET: &str = "quiet";
 /// The option that holds the user besides root who alone may write.
 pub const OF_USER: &str = "of_user";
 
@@ -76,7 +78,7 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Dr
         other => {
             decoding.problems.push(
                 declared
-                    .spec
+                    .kind
                     .problem(format!("a host has no kind `{}`", other.escape_debug()))
                     .hint(suggest(other, &KINDS)),
             );
