@@ -54,15 +54,16 @@ pub struct Offer<'a> {
 }
 
 impl Said {
-    /// Keeps the first of what comes, and lets the rest go by, until it ends.
+    /// Keeps the end of what comes, until it ends.
     pub fn listen(&self, mut from: impl AsyncRead + Send + Unpin + 'static) {
         let kept = Arc::clone(&self.kept);
         let listening = tokio::spawn(async move {
             let mut buffer = [0_u8; 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
                 if let Ok(mut kept) = kept.lock() {
-                    let room = MAX_SAID.saturating_sub(kept.len());
-                    kept.extend_from_slice(&buffer[..read.min(room)]);
+                    kept.extend_from_slice(&buffer[..read]);
+                    let surplus = kept.len().saturating_sub(MAX_SAID);
+                    kept.drain(..surplus);
                 }
             }
         });
