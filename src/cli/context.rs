@@ -1,6 +1,7 @@
 //! What every command that looks at targets needs: the repository, the trusted configuration, the resources, the store,
 //! the providers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -415,14 +416,24 @@ pub fn targets(
     cap: Option<Mode>,
     notices: &mut Vec<String>,
 ) -> Result<Vec<TargetInfo>, CliError> {
+    let mut named = BTreeSet::new();
     for name in only {
-        if !project.targets.iter().any(|target| target.name.0 == *name) {
-            let known: Vec<_> = project.targets.iter().map(|t| t.name.0.as_str()).collect();
-            return Err(CliError::new(format!("there is no target {name}"))
-                .hint(format!("evenkeel.yaml has: {}", known.join(", "))));
+        let group = project.groups.iter().find(|group| group.name == *name);
+        if let Some(group) = group {
+            named.extend(&group.targets);
+        } else if let Some(target) = project.targets.iter().find(|t| t.name.0 == *name) {
+            named.insert(&target.name);
+        } else {
+            let groups = project.groups.iter().map(|group| group.name.as_str());
+            let targets = project.targets.iter().map(|t| t.name.0.as_str());
+            let known: Vec<_> = targets.chain(groups).collect();
+            return Err(
+                CliError::new(format!("there is no target and no group {name}"))
+                    .hint(format!("evenkeel.yaml has: {}", known.join(", "))),
+            );
         }
     }
-    let chosen = |target: &&Target| only.is_empty() || only.contains(&target.name.0);
+    let chosen = |target: &&Target| only.is_empty() || named.contains(&target.name);
     Ok(project
         .targets
         .iter()
@@ -435,10 +446,13 @@ pub fn targets(
                     target.name, target.mode
                 ));
             }
-            let ProviderKind::Host { root, .. } = &target.provider;
+            let ProviderKind::Host { root, ssh } = &target.provider;
             TargetInfo {
                 name: target.name.clone(),
-                description: format!("host, root {root}"),
+                description: match ssh {
+                    None => format!("host, root {root}"),
+                    Some(ssh) => format!("host {} over ssh, root {root}", ssh.host),
+                },
                 committed_mode: target.mode,
                 mode,
             }
@@ -446,14 +460,16 @@ pub fn targets(
         .collect())
 }
 
-/// The root folder of a host target.
-pub fn root_of(place: &Place, target: &Target) -> PathBuf {
-    let ProviderKind::Host { root, .. } = &target.provider;
+/// The root folder of a host target; none where it lies on another host.
+pub fn root_of(place: &Place, target: &Target) -> Option<PathBuf> {
+    let ProviderKind::Host { root, ssh: None } = &target.provider else {
+        return None;
+    };
     let path = Path::new(root);
-    match path.is_absolute() {
+    Some(match path.is_absolute() {
         true => path.to_owned(),
         false => place.baseline.join(path),
-    }
+    })
 }
 
 /// Makes the providers of the chosen targets.
@@ -490,7 +506,12 @@ pub fn providers(
         if !chosen.iter().any(|info| info.name == target.name) {
             continue;
         }
-        let root = root_of(place, target);
+        let Some(root) = root_of(place, target) else {
+            let why = "hosts over ssh cannot be connected to yet";
+            let reason = Reason::new(ReasonCode::Unreachable, why);
+            providers.insert(target.name.clone(), Arc::new(Unreachable::new(reason)));
+            continue;
+        };
         let fs = match LocalFs::open(&root) {
             Ok(fs) => fs,
             Err(error) => {

@@ -74,7 +74,7 @@ pub fn lock_roots(
         .targets
         .iter()
         .filter(|target| ready.targets.iter().any(|info| info.name == target.name))
-        .map(|target| context::root_of(place, target))
+        .filter_map(|target| context::root_of(place, target))
         .filter(|root| root.is_dir())
         .collect();
     acquire(&roots, "the root", lock, terminal)

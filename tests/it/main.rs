@@ -3,6 +3,7 @@
 mod faults;
 #[cfg(feature = "github")]
 mod github;
+mod groups;
 mod host;
 mod hostile;
 mod journal;

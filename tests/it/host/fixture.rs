@@ -116,10 +116,11 @@ impl Fixture {
                     id: ResourceId::new(&TargetName("t".into()), &kind, name),
                     api_version: "host.evenkeel.dev/v1".into(),
                     at: document.span(),
-                    spec,
+                    spec: spec.into(),
                     disclose: false,
                     controls: vec![],
                     directory: "t".into(),
+                    vars: Default::default(),
                 }
             })
             .collect();
