@@ -23,11 +23,11 @@ pub(super) enum Role<'a> {
     Project,
     Exemptions,
     Approval,
-    /// A manifest of the target in whose directory it lies.
+    /// A manifest of the target, or the targets of the group, in whose directory it lies.
     Manifest {
-        target: &'a str,
+        directory: &'a str,
     },
-    /// Something that looks like a manifest of this target but is hidden.
+    /// Something that looks like a manifest but is hidden.
     Hidden,
     /// YAML at the top that is nothing of ours.
     Stray,
@@ -53,7 +53,7 @@ pub(super) fn role(path: &str) -> Role<'_> {
         "approvals" if yaml => Role::Approval,
         _ if RESERVED.contains(&top) || is_data => Role::Data,
         _ if rest.split('/').any(|part| part.starts_with('.')) => Role::Hidden,
-        _ => Role::Manifest { target: top },
+        _ => Role::Manifest { directory: top },
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     // Goal: each path has one purpose; nothing that looks like a manifest is silently data, and no data is parsed.
     #[test]
     fn paths_have_roles() {
-        let web = Role::Manifest { target: "web" };
+        let web = Role::Manifest { directory: "web" };
         for (path, expected) in [
             ("evenkeel.yaml", Role::Project),
             ("evenkeel.yml", Role::Stray),

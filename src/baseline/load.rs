@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::layout::{EXEMPTIONS, PROJECT, RESERVED, Role, in_files, is_yaml, role};
 use super::manifests::Manifests;
+use super::owners::Owners;
 use super::project::{self, Decoded};
 use super::source::{EntryKind, about_file};
 use super::{BaselineError, Source, approvals, exemptions, terms};
@@ -54,8 +55,17 @@ pub fn load(source: &Source) -> Result<Loaded, BaselineError> {
         nothing.problems = problems;
         return Ok(nothing);
     }
-    let known = decoded.project.as_ref().map(|_| &decoded.named);
-    let mut loaded = resources(source, known)?;
+    let owners = decoded
+        .project
+        .as_ref()
+        .map(|project| match problems.is_empty() {
+            true => Owners::of(project),
+            false => Owners {
+                by_directory: decoded.directories,
+                vars: None,
+            },
+        });
+    let mut loaded = resources(source, owners.as_ref())?;
     loaded.problems.extend(problems);
     put_in_order(&mut loaded.problems);
     loaded.project = decoded.project;
@@ -78,12 +88,7 @@ pub fn load_project(source: &Source) -> Result<(Option<Project>, Problems), Base
 /// # Errors
 /// As [`load`].
 pub fn load_resources(source: &Source, project: &Project) -> Result<Loaded, BaselineError> {
-    let known = project
-        .targets
-        .iter()
-        .map(|target| target.name.0.clone())
-        .collect();
-    let mut loaded = resources(source, Some(&known))?;
+    let mut loaded = resources(source, Some(&Owners::of(project)))?;
     put_in_order(&mut loaded.problems);
     Ok(loaded)
 }
@@ -120,9 +125,9 @@ fn read_project(source: &Source, problems: &mut Problems) -> Decoded {
     }
 }
 
-fn resources(source: &Source, known: Option<&BTreeSet<String>>) -> Result<Loaded, BaselineError> {
+fn resources(source: &Source, owners: Option<&Owners>) -> Result<Loaded, BaselineError> {
     let mut found = Resources {
-        known,
+        owners,
         problems: source.misfits().clone(),
         notices: Vec::new(),
         manifests: Manifests::default(),
@@ -150,7 +155,7 @@ fn resources(source: &Source, known: Option<&BTreeSet<String>>) -> Result<Loaded
 
 struct Resources<'a> {
     /// None when the configuration is not known: then any directory may be a target's.
-    known: Option<&'a BTreeSet<String>>,
+    owners: Option<&'a Owners>,
     problems: Problems,
     notices: Vec<String>,
     manifests: Manifests,
@@ -178,10 +183,10 @@ impl Resources<'_> {
                     path.escape_debug()
                 )),
                 Role::Stray => self.problems.push(stray(path)),
-                Role::Manifest { target } => {
+                Role::Manifest { directory } => {
                     chosen.push(path);
-                    if self.is_stranger(target) && strangers.insert(target) {
-                        let problem = self.stranger(target, path);
+                    if self.is_stranger(directory) && strangers.insert(directory) {
+                        let problem = self.stranger(directory, path);
                         self.problems.push(problem);
                     }
                 }
@@ -190,8 +195,9 @@ impl Resources<'_> {
         chosen
     }
 
-    fn is_stranger(&self, target: &str) -> bool {
-        self.known.is_some_and(|known| !known.contains(target))
+    fn is_stranger(&self, directory: &str) -> bool {
+        self.owners
+            .is_some_and(|owners| !owners.by_directory.contains_key(directory))
     }
 
     /// Whether a link, a submodule or something special at this path could hide manifests.
@@ -200,7 +206,7 @@ impl Resources<'_> {
             None => {
                 matches!(role(path), Role::Exemptions | Role::Stray)
                     || path == "approvals"
-                    || self.known.is_some_and(|known| known.contains(path))
+                    || (self.owners.is_some() && !self.is_stranger(path))
             }
             Some(("approvals", _)) => true,
             Some((top, _)) if RESERVED.contains(&top) => false,
@@ -208,21 +214,21 @@ impl Resources<'_> {
         }
     }
 
-    fn stranger(&self, target: &str, path: &str) -> Problem {
+    fn stranger(&self, directory: &str, path: &str) -> Problem {
         let known: Vec<_> = self
-            .known
+            .owners
             .into_iter()
-            .flatten()
+            .flat_map(|owners| owners.by_directory.keys())
             .map(String::as_str)
             .collect();
         let problem = about_file(
             path,
             format!(
-                "the directory {}/ belongs to no target of {PROJECT}",
-                target.escape_debug()
+                "the directory {}/ belongs to no target and no group of {PROJECT}",
+                directory.escape_debug()
             ),
         );
-        match suggest(target, &known) {
+        match suggest(directory, &known) {
             similar if similar.starts_with("did you mean") => problem.hint(similar),
             _ => problem.hint(format!(
                 "list it under targets in {PROJECT}, or move YAML that is no manifest below a directory called files/"
@@ -237,13 +243,13 @@ impl Resources<'_> {
             Role::Approval => self
                 .approvals
                 .extend(approvals::decode(path, docs, problems)),
-            Role::Manifest { target } => {
-                let target = TargetName(target.to_owned());
+            Role::Manifest { directory } => {
                 for doc in docs {
-                    if problems.0.len() > MAX_PROBLEMS {
+                    if problems.0.len() > MAX_PROBLEMS || self.manifests.is_full() {
                         break;
                     }
-                    self.manifests.add(&target, path, doc, problems);
+                    self.manifests
+                        .add(directory, self.owners, path, doc, problems);
                 }
             }
             Role::Project | Role::Hidden | Role::Stray | Role::Data => {}
@@ -251,12 +257,11 @@ impl Resources<'_> {
     }
 
     fn name_empty_targets(&mut self) {
-        if let Some(known) = self.known {
+        if let Some(owners) = self.owners {
             let declared = &mut self.manifests.declared;
-            declared.retain(|target, _| known.contains(&target.0));
-            let empty = known
-                .iter()
-                .filter(|name| !declared.contains_key(&TargetName((*name).clone())));
+            let known: BTreeSet<_> = owners.targets().collect();
+            declared.retain(|target, _| known.contains(target));
+            let empty = known.iter().filter(|name| !declared.contains_key(**name));
             self.notices.extend(empty.map(|name| {
                 format!(
                     "target {name} has no resources in this baseline, so nothing of it is looked at"

@@ -11,13 +11,16 @@
 
 mod approvals;
 mod commit;
+mod connection;
 mod error;
 mod exemptions;
 mod folder;
+mod groups;
 mod init;
 mod layout;
 mod load;
 mod manifests;
+mod owners;
 mod project;
 mod render;
 mod repo;
@@ -25,6 +28,7 @@ mod selector;
 mod settings;
 mod source;
 mod terms;
+mod vars;
 
 #[cfg(test)]
 mod tests;

@@ -1,28 +1,34 @@
-//! `evenkeel.yaml`: targets, guard, forge, trust.
+//! `evenkeel.yaml`: targets and their groups, guard, forge, trust.
 //!
 //! Flow: the one document of the file → [`Decoded`], with every problem in one go.
 //!
 //! **Invariant:** a project with any problem is disarmed: each target only observes and no change is allowed, so that
 //! nobody who overlooks the problems can act on half a configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::groups::{self, Grouped, Named};
 use super::layout::{PROJECT, RESERVED};
 use super::source::about_file;
-use super::{settings, terms};
+use super::{connection, settings, terms, vars};
 use crate::document::{Fields, Yaml, suggest};
-use crate::model::{GuardConfig, Mode, Problems, Project, ProviderKind, Span, Target, TargetName};
+use crate::model::{
+    GuardConfig, Mode, Problems, Project, ProviderKind, Span, Target, TargetGroup, TargetName, Vars,
+};
 
 /// The version of the project's own files.
 pub(super) const API_VERSION: &str = "evenkeel.dev/v1";
+
+/// The most targets: what bounds the work of grouping them.
+const MAX_TARGETS: usize = 10_000;
 
 /// What is known of the configuration.
 #[derive(Default)]
 pub(super) struct Decoded {
     /// None when the file is no map at all.
     pub project: Option<Project>,
-    /// Every target that is named, those with problems included.
-    pub named: BTreeSet<String>,
+    /// The targets of every directory, those with problems included.
+    pub directories: BTreeMap<String, Vec<TargetName>>,
 }
 
 /// Decodes the documents of `evenkeel.yaml`.
@@ -57,10 +63,16 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
         }
         metadata.finish(problems);
     }
-    let (targets, named) = fields
+    let (mut targets, named) = fields
         .require("targets", problems)
         .map(|node| targets(node, problems))
         .unwrap_or_default();
+    let Grouped { groups, vars } = groups::decode(fields.take("groups"), &named, problems);
+    let directories = by_directory(&named, &groups);
+    let mut vars: BTreeMap<_, _> = named.into_iter().map(|one| one.name).zip(vars).collect();
+    for target in &mut targets {
+        target.vars = vars.remove(&target.name.0).unwrap_or_default();
+    }
     let guard = fields
         .take("guard")
         .and_then(|node| settings::guard(node, problems));
@@ -81,13 +93,25 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
     Decoded {
         project: Some(Project {
             targets,
+            groups,
             guard: guard.unwrap_or_default(),
             forge,
             trust: trust.unwrap_or_default(),
             ignore: ignore.unwrap_or_default(),
         }),
-        named,
+        directories,
     }
+}
+
+/// The targets by the directories of their resources: their own, and those of their groups.
+fn by_directory(named: &[Named<'_>], groups: &[TargetGroup]) -> BTreeMap<String, Vec<TargetName>> {
+    let own = named
+        .iter()
+        .map(|target| (target.name.clone(), vec![TargetName(target.name.clone())]));
+    let shared = groups
+        .iter()
+        .map(|group| (group.name.clone(), group.targets.clone()));
+    own.chain(shared).collect()
 }
 
 /// Checks `apiVersion` and `kind` of one of the project's own files.
@@ -117,7 +141,8 @@ fn disarm(project: &mut Project) {
     project.forge = None;
 }
 
-fn targets(node: &Yaml, problems: &mut Problems) -> (Vec<Target>, BTreeSet<String>) {
+/// Gives the targets, and all that are named, those with problems included.
+fn targets<'a>(node: &'a Yaml, problems: &mut Problems) -> (Vec<Target>, Vec<Named<'a>>) {
     let Some(items) = node.list(problems) else {
         return Default::default();
     };
@@ -127,14 +152,18 @@ fn targets(node: &Yaml, problems: &mut Problems) -> (Vec<Target>, BTreeSet<Strin
                 .hint("list at least one: - { name: web-1, provider: host, root: / }"),
         );
     }
+    if items.len() > MAX_TARGETS {
+        problems.push(node.problem(format!("more than {MAX_TARGETS} targets are not read")));
+    }
     let mut found = Vec::new();
+    let mut named = Vec::new();
     let mut first: BTreeMap<String, Span> = BTreeMap::new();
-    for item in items {
+    for item in items.iter().take(MAX_TARGETS) {
         let Some(mut fields) = item.fields(problems) else {
             continue;
         };
         let name = fields.require("name", problems).and_then(|node| {
-            let name = target_name(node, problems)?;
+            let name = directory_name(node, "target", problems)?;
             if let Some(before) = first.get(&name) {
                 problems.push(
                     node.problem(format!("target `{name}` is listed twice"))
@@ -143,38 +172,57 @@ fn targets(node: &Yaml, problems: &mut Problems) -> (Vec<Target>, BTreeSet<Strin
                 return None;
             }
             first.insert(name.clone(), node.span());
-            Some(name)
+            Some((name, node.span()))
         });
         let provider = provider(&mut fields, problems);
         let mode = fields
             .take("mode")
             .and_then(|node| mode(node, problems))
             .unwrap_or_default();
+        let labels = fields
+            .take("labels")
+            .map(|node| vars::labels(node, problems))
+            .unwrap_or_default();
+        let vars = fields
+            .take("vars")
+            .map(|node| vars::declared(node, problems))
+            .unwrap_or_default();
         fields.finish(problems);
-        if let (Some(name), Some(provider)) = (name, provider) {
+        let Some((name, at)) = name else {
+            continue;
+        };
+        if let Some(provider) = provider {
             found.push(Target {
-                name: TargetName(name),
+                name: TargetName(name.clone()),
                 provider,
                 mode,
+                vars: Vars::new(),
                 at: item.span(),
             });
         }
+        named.push(Named {
+            name,
+            at,
+            labels,
+            vars,
+        });
     }
-    (found, first.into_keys().collect())
+    (found, named)
 }
 
-fn target_name(node: &Yaml, problems: &mut Problems) -> Option<String> {
+/// The name of a target or of a group of them, and with it of a directory.
+pub(super) fn directory_name(node: &Yaml, what: &str, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     if !terms::is_target_name(text) {
         problems.push(
-            node.problem(format!("\"{}\" is not a name for a target", terms::shown(text)))
-                .hint("a target's name is 1 to 63 lower-case letters, digits, - and ., starting with a letter or digit"),
+            node.problem(format!("\"{}\" is not a name for a {what}", terms::shown(text)))
+                .hint(format!("a {what}'s name is 1 to 63 lower-case letters, digits, - and ., starting with a letter or digit")),
         );
         return None;
     }
     if RESERVED.contains(&text) {
         problems.push(
-            node.problem(format!("no target can be called `{text}`"))
+            node.problem(format!("no {what} can be called `{text}`"))
                 .hint(format!(
                     "the directory {text}/ of a baseline holds other things"
                 )),
@@ -194,47 +242,42 @@ fn mode(node: &Yaml, problems: &mut Problems) -> Option<Mode> {
 }
 
 fn provider(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<ProviderKind> {
-    let root = fields.take("root");
-    let ssh = fields.take("ssh");
-    let node = fields.require("provider", problems)?;
-    match node.text(problems)? {
-        "host" => {}
+    let text = fields
+        .require("provider", problems)
+        .and_then(|node| Some((node, node.text(problems)?)));
+    let Some((node, text)) = text else {
+        leave_to_provider(fields);
+        return None;
+    };
+    match text {
+        "host" => connection::host(fields, problems),
         later @ ("kubernetes" | "aws" | "terraform" | "ssh") => {
+            leave_to_provider(fields);
             problems.push(
                 node.problem(format!(
                     "provider `{later}` is not there yet, it comes later"
                 ))
-                .hint("this version knows: host"),
+                .hint(match later {
+                    "ssh" => "write provider: host, with ssh: { host: NAME } beside it",
+                    _ => "this version knows: host",
+                }),
             );
-            return None;
+            None
         }
         other => {
+            leave_to_provider(fields);
             problems.push(
                 node.problem(format!("\"{}\" is no provider", terms::shown(other)))
                     .hint(suggest(other, &["host"])),
             );
-            return None;
+            None
         }
     }
-    if let Some(ssh) = ssh {
-        problems.push(
-            ssh.problem("hosts over ssh are not there yet, they come later")
-                .hint("run evenkeel on the host itself, with root: /"),
-        );
-        return None;
+}
+
+/// What only the provider could judge is no unknown field, when it is the provider that is wrong.
+fn leave_to_provider(fields: &mut Fields<'_>) {
+    for name in ["root", "ssh"] {
+        fields.take(name);
     }
-    let Some(root) = root else {
-        problems.push(
-            fields
-                .node()
-                .problem("a host target needs `root`")
-                .hint("write root: / for this machine, or the path of a folder"),
-        );
-        return None;
-    };
-    let root = terms::line(root, problems)?;
-    Some(ProviderKind::Host {
-        root: root.to_owned(),
-        ssh: None,
-    })
 }

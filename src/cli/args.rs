@@ -78,7 +78,7 @@ pub struct BaselineArgs {
     /// Reads the files as they lie instead of a commit.
     #[arg(long)]
     pub worktree: bool,
-    /// Only these targets.
+    /// Only these targets, or the targets of these groups.
     #[arg(long, value_name = "NAME")]
     pub target: Vec<String>,
     /// Judges signatures by this file (OpenSSH's allowed_signers), for a runner that keeps no state; signatures are then required.

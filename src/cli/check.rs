@@ -8,7 +8,7 @@ use super::context::{self, Place};
 use super::output::Terminal;
 use super::targets::{self, Reach};
 use crate::baseline::{Source, load};
-use crate::engine::Facts;
+use crate::engine::{Facts, told_once};
 use crate::model::Problems;
 
 /// Validates the baseline; looks at a target only to resolve the names that the baseline uses.
@@ -46,15 +46,18 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
         };
         let providers = targets::providers(&place, project, &chosen, &state, reach);
         let empty = Vec::new();
+        let mut of_targets = Vec::new();
         for (target, provider) in &providers {
             let declared = loaded.declared.get(target).unwrap_or(&empty);
             resources += declared.len();
             let normalised = provider
                 .normalise(declared, loaded.files.as_ref(), true)
                 .await;
-            problems.extend(normalised.problems);
-            problems.extend(unresolved(declared, &normalised.desired));
+            let mut its = normalised.problems;
+            its.extend(unresolved(declared, &normalised.desired));
+            of_targets.push((target, its));
         }
+        problems.extend(told_once(of_targets, &loaded.declared));
     }
     problems.sort();
     if !problems.is_empty() {

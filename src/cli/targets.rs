@@ -1,5 +1,6 @@
 //! The targets of a run, and a provider for each.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,14 +36,24 @@ pub fn targets(
     cap: Option<Mode>,
     notices: &mut Vec<String>,
 ) -> Result<Vec<TargetInfo>, CliError> {
+    let mut named = BTreeSet::new();
     for name in only {
-        if !project.targets.iter().any(|target| target.name.0 == *name) {
-            let known: Vec<_> = project.targets.iter().map(|t| t.name.0.as_str()).collect();
-            return Err(CliError::new(format!("there is no target {name}"))
-                .hint(format!("evenkeel.yaml has: {}", known.join(", "))));
+        let group = project.groups.iter().find(|group| group.name == *name);
+        if let Some(group) = group {
+            named.extend(&group.targets);
+        } else if let Some(target) = project.targets.iter().find(|t| t.name.0 == *name) {
+            named.insert(&target.name);
+        } else {
+            let groups = project.groups.iter().map(|group| group.name.as_str());
+            let targets = project.targets.iter().map(|t| t.name.0.as_str());
+            let known: Vec<_> = targets.chain(groups).collect();
+            return Err(
+                CliError::new(format!("there is no target and no group {name}"))
+                    .hint(format!("evenkeel.yaml has: {}", known.join(", "))),
+            );
         }
     }
-    let chosen = |target: &&Target| only.is_empty() || only.contains(&target.name.0);
+    let chosen = |target: &&Target| only.is_empty() || named.contains(&target.name);
     Ok(project
         .targets
         .iter()

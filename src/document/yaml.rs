@@ -10,7 +10,9 @@ use crate::model::{Problem, Problems, Span};
 pub struct Source {
     /// Relative to the baseline's directory, `/`-separated.
     pub file: String,
-    pub text: String,
+    pub text: Arc<str>,
+    /// Whether the nodes that name this source hold something else than its text says.
+    substituted: bool,
     /// Where each line begins, found out when the first problem asks: thousands of problems may follow.
     lines: OnceLock<Vec<Line>>,
 }
@@ -87,10 +89,19 @@ impl Yaml {
         self.problem_at(self.line, self.column, message)
     }
 
+    /// A problem with a key of this map.
+    pub fn problem_with_key(&self, key: &Key, message: impl Into<String>) -> Problem {
+        self.problem_at(key.line, key.column, message)
+    }
+
     fn problem_at(&self, line: u32, column: u32, message: impl Into<String>) -> Problem {
+        let mut message = message.into();
+        if self.source.substituted {
+            message.push_str(", after substitution");
+        }
         Problem {
             at: Some(self.span_at(line, column)),
-            message: message.into(),
+            message,
             source_line: self.source.line(line),
             hint: None,
         }
@@ -136,7 +147,10 @@ impl Yaml {
             YamlValue::Int(_) | YamlValue::Float(_) | YamlValue::Bool(_) => {
                 problems.push(
                     self.problem(format!("expected text, found {}", self.type_name()))
-                        .hint("put it in quotes"),
+                        .hint(match self.source.substituted {
+                            true => "put the value in quotes where `vars` declares it",
+                            false => "put it in quotes",
+                        }),
                 );
                 None
             }
@@ -219,11 +233,20 @@ impl Yaml {
 
 impl Source {
     /// The text of a file.
-    pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(file: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         Self {
             file: file.into(),
             text: text.into(),
+            substituted: false,
             lines: OnceLock::new(),
+        }
+    }
+
+    /// The same file, for nodes into which values were put: their problems say so.
+    pub(super) fn substituted(&self) -> Self {
+        Self {
+            substituted: true,
+            ..Self::new(self.file.clone(), Arc::clone(&self.text))
         }
     }
 
@@ -309,7 +332,7 @@ impl<'a> Fields<'a> {
                 };
                 problems.push(
                     self.node
-                        .problem_at(key.line, key.column, message)
+                        .problem_with_key(key, message)
                         .hint(suggest(&key.name, &self.known)),
                 );
             }

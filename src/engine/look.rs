@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
+use super::told::told_once;
 use crate::compare::compare;
 use crate::document::Declared;
 use crate::model::{
@@ -39,7 +40,7 @@ pub struct Looked {
 /// Has every provider make its resources comparable.
 ///
 /// # Errors
-/// Every problem of every target, in one go.
+/// Every problem of every target, in one go; what targets share is told once.
 pub async fn want(
     providers: &Providers,
     declared: &BTreeMap<TargetName, Vec<Declared>>,
@@ -47,25 +48,25 @@ pub async fn want(
     connect: bool,
 ) -> Result<Wanted, Problems> {
     let mut wanted = Wanted::default();
-    let mut problems = Problems::default();
+    let mut problems = Vec::new();
     let none = Vec::new();
     let all: Vec<(&TargetName, &Vec<Declared>, Normalised)> = stream::iter(providers)
         .map(|(target, provider)| {
-            let declared = declared.get(target).unwrap_or(&none);
+            let documents = declared.get(target).unwrap_or(&none);
             async move {
-                let normalised = provider.normalise(declared, files, connect).await;
-                (target, declared, normalised)
+                let normalised = provider.normalise(documents, files, connect).await;
+                (target, documents, normalised)
             }
         })
         .buffered(TARGETS_AT_ONCE)
         .collect()
         .await;
-    for (target, declared, normalised) in all {
-        problems.extend(normalised.problems);
+    for (target, documents, normalised) in all {
+        problems.push((target, normalised.problems));
         wanted.contents.extend(normalised.contents);
         wanted.desired.insert(target.clone(), normalised.desired);
         for (resource, address, reason) in normalised.not_evaluated {
-            let Some(document) = declared.iter().find(|document| document.id == resource) else {
+            let Some(document) = documents.iter().find(|document| document.id == resource) else {
                 continue;
             };
             wanted.not_evaluated.push(NotEvaluated {
@@ -76,11 +77,11 @@ pub async fn want(
             });
         }
     }
-    if problems.is_empty() {
-        return Ok(wanted);
+    let problems = told_once(problems, declared);
+    match problems.is_empty() {
+        true => Ok(wanted),
+        false => Err(problems),
     }
-    problems.sort();
-    Err(problems)
 }
 
 /// Observes every target and compares.

@@ -12,6 +12,7 @@ mod cycle;
 mod facts;
 mod look;
 mod propose;
+mod told;
 mod undo;
 
 pub use cycle::{CycleInput, Engine, EngineError};
@@ -20,4 +21,5 @@ pub use facts::{
     VERIFIED_CLEAN,
 };
 pub use look::Looked;
+pub use told::told_once;
 pub use undo::UndoInput;

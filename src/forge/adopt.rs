@@ -57,6 +57,12 @@ pub enum AdoptError {
         "its content would be published: set `disclose: true` for {resource} first, or write it by hand"
     )]
     Undisclosed { resource: String },
+    #[error("{file} is shared by the targets of a group: edit it by hand")]
+    Shared { file: String },
+    #[error(
+        "{resource} has values of its target put in (`vars`), which an edit would lose: edit it by hand"
+    )]
+    HasVars { resource: String },
     #[error("its content is not at hand or no text")]
     Content,
     #[error("{file} cannot be read: {why}")]
@@ -84,6 +90,15 @@ pub fn changes(
 ) -> Result<Vec<FileChange>, AdoptError> {
     let file = &drift.origin.file;
     let (kind, name) = (&drift.resource.kind.0, &drift.resource.name);
+    if file.split('/').next() != Some(drift.resource.target.0.as_str()) {
+        return Err(AdoptError::Shared { file: file.clone() });
+    }
+    let has_vars = |document: &Json| is(document, kind, name) && document.get("vars").is_some();
+    if meanings(file, manifest)?.iter().any(has_vars) {
+        return Err(AdoptError::HasVars {
+            resource: drift.resource.to_string(),
+        });
+    }
     let mut edits = edits(drift, contents)?;
     let mut all = Vec::new();
     if let Some(beside) = content_from(file, manifest, kind, name)?

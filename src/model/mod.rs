@@ -17,6 +17,7 @@ mod resource;
 mod run;
 mod snapshot;
 mod value;
+mod vars;
 mod verdict;
 
 pub use digest::{Digest, DigestParseError, KeyedDigest};
@@ -38,4 +39,5 @@ pub use snapshot::{
     State,
 };
 pub use value::{Blob, Value};
+pub use vars::{Scalar, TargetGroup, Vars};
 pub use verdict::{HeldBecause, Mode, Verdict};

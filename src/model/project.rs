@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Selector, Span, TargetName};
+use super::{Mode, Selector, Span, TargetGroup, TargetName, Vars};
 
 /// Everything in `evenkeel.yaml`. All of it could disarm evenkeel, so all of it comes from a trusted commit.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Project {
     pub targets: Vec<Target>,
+    pub groups: Vec<TargetGroup>,
     pub guard: GuardConfig,
     pub forge: Option<ForgeConfig>,
     pub trust: TrustConfig,
@@ -23,6 +24,8 @@ pub struct Target {
     pub name: TargetName,
     pub provider: ProviderKind,
     pub mode: Mode,
+    /// Its own and those of its groups.
+    pub vars: Vars,
     /// Where `evenkeel.yaml` lists it.
     pub at: Span,
 }

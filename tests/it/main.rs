@@ -4,6 +4,7 @@ mod cli;
 mod faults;
 #[cfg(feature = "github")]
 mod github;
+mod groups;
 mod host;
 mod hostile;
 mod hosts;

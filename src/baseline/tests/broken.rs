@@ -184,8 +184,8 @@ fn targets_are_checked() {
             "3:11: a host target needs `root`",
         ),
         (
-            "targets: [{name: a, provider: host, root: /, ssh: {host: x}}]\n",
-            "3:51: hosts over ssh are not there yet, they come later",
+            "targets: [{name: a, provider: ssh, ssh: {host: x}}]\n",
+            "3:31: provider `ssh` is not there yet, it comes later",
         ),
         (
             "targets: [{name: a, provider: host, root: /, mode: enforced}]\n",
@@ -418,7 +418,7 @@ fn misplaced_files_are_named() {
         ),
         (
             "wbe/motd.yaml",
-            "wbe/motd.yaml:1:1: the directory wbe/ belongs to no target of evenkeel.yaml",
+            "wbe/motd.yaml:1:1: the directory wbe/ belongs to no target and no group of evenkeel.yaml",
         ),
     ] {
         assert_eq!(problems(path, &manifest), [expected]);

@@ -186,7 +186,7 @@ fn resources_follow_the_trusted_project() {
     let loaded = load_resources(&other, &project.unwrap()).unwrap();
     assert_eq!(
         loaded.problems.to_string(),
-        "evil/a.yaml:1:1: the directory evil/ belongs to no target of evenkeel.yaml"
+        "evil/a.yaml:1:1: the directory evil/ belongs to no target and no group of evenkeel.yaml"
     );
     assert_eq!(loaded.declared.len(), 1);
 }

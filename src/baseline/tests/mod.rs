@@ -4,7 +4,9 @@
 
 mod broken;
 mod commits;
+mod connections;
 mod folders;
+mod groups;
 mod hostile;
 mod loading;
 mod rendering;

@@ -195,3 +195,33 @@ fn any_content() -> impl Strategy<Value = String> {
         "\\PC{0,40}",
     ]
 }
+
+// Goal: what is live on one target never becomes what all targets of a group are to be, and no edit takes the place of
+// a value that differs by target.
+#[test]
+fn what_targets_share_is_not_adopted() {
+    let mode = || Value::Text("0600".into());
+    let shared = Drift {
+        origin: Span {
+            file: "web/etc.yaml".into(),
+            line: 1,
+            column: 1,
+        },
+        ..drift("motd", "mode", mode())
+    };
+    let contents = Contents::default();
+    let file = "web/etc.yaml".to_owned();
+    assert_eq!(
+        changes(&shared, &contents, MANIFEST),
+        Err(AdoptError::Shared { file })
+    );
+    let with_vars =
+        "kind: File\nmetadata: { name: motd }\nvars: [m]\nspec: { path: /x, mode: '${m}' }\n";
+    let resource = "web-1/File/motd".to_owned();
+    assert_eq!(
+        changes(&drift("motd", "mode", mode()), &contents, with_vars),
+        Err(AdoptError::HasVars { resource })
+    );
+    let without = with_vars.replace("vars: [m]\n", "").replace("${m}", "0644");
+    assert!(changes(&drift("motd", "mode", mode()), &contents, &without).is_ok());
+}

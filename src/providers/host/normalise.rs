@@ -12,6 +12,9 @@ use crate::document::Declared;
 use crate::model::{Contents, Presence, Problem, Problems, ResourceId};
 use crate::ports::{Normalised, SideFiles};
 
+/// What the files beside the manifests of one target may come to by putting values in, in bytes.
+const MAX_SUBSTITUTED: usize = 64 << 20;
+
 impl<F: Fs> Host<F> {
     pub(super) fn make_comparable(
         &self,
@@ -54,6 +57,8 @@ pub(crate) fn comparable(
         creator,
         contents: Contents::default(),
         problems: Problems::default(),
+        used: BTreeSet::new(),
+        budget: MAX_SUBSTITUTED,
         unresolved: None,
     };
     if let Err((at, why)) = Globs::new(&config.ignore) {
@@ -65,8 +70,9 @@ pub(crate) fn comparable(
     }
     let mut drafts = Vec::new();
     for document in declared {
-        // A document with a problem may have met an unknown name before it.
+        // A document with a problem may have met an unknown name, or used a value, before it.
         decoding.unresolved = None;
+        decoding.used.clear();
         drafts.extend(kinds::decode(document, &mut decoding));
     }
     let mut drafts = without_superseded(drafts);
@@ -103,7 +109,8 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
                     .at
                     .problem(format!(
                         "{} is managed by {} already",
-                        draft.desired.address, other.desired.id
+                        draft.desired.address,
+                        other.desired.id.short()
                     ))
                     .hint(format!("the first one is at {}", other.at.span())),
             );
@@ -125,7 +132,9 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
                         .at
                         .problem(format!(
                             "{} lies below {}, which {} says is no directory",
-                            draft.desired.address, other.desired.address, other.desired.id
+                            draft.desired.address,
+                            other.desired.address,
+                            other.desired.id.short()
                         ))
                         .hint(format!("that one is at {}", other.at.span())),
                 );

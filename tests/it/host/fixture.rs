@@ -133,10 +133,11 @@ impl Fixture {
                     kind: word,
                     api_version: "host.evenkeel.dev/v1".into(),
                     at: document.span(),
-                    spec,
+                    spec: spec.into(),
                     disclose: false,
                     controls: vec![],
                     directory: "t".into(),
+                    vars: Default::default(),
                 }
             })
             .collect();

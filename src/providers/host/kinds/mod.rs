@@ -86,6 +86,9 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Dr
         }
     };
     spec.finish(&mut decoding.problems);
+    decoding
+        .problems
+        .extend(declared.vars.unused(&decoding.used));
     if let Some(reason) = decoding.unresolved.take() {
         for draft in &mut drafts {
             let text = Value::Text(reason.text.clone());

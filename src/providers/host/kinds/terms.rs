@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every problem has a place and says what to write instead.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::document::{Declared, Yaml, YamlValue};
@@ -23,6 +24,10 @@ pub struct Decoding<'a> {
     pub creator: (u32, u32),
     pub contents: Contents,
     pub problems: Problems,
+    /// The names of values that files beside the resource that is being decoded use.
+    pub used: BTreeSet<String>,
+    /// How many bytes of files beside manifests may still be made by putting values in.
+    pub budget: usize,
     /// Why the resource that is being decoded cannot be resolved on the target as it is now.
     pub unresolved: Option<Reason>,
 }
@@ -159,7 +164,7 @@ impl Decoding<'_> {
         }
     }
 
-    /// The bytes of a file beside the manifest.
+    /// The bytes of a file beside the manifest, with the target's values in it.
     pub fn side_file(&mut self, declared: &Declared, node: &Yaml) -> Option<Arc<[u8]>> {
         let text = node.text(&mut self.problems)?;
         let Some(path) = beside(&declared.directory, text) else {
@@ -171,6 +176,11 @@ impl Decoding<'_> {
         };
         self.files
             .read(&path)
+            .and_then(|bytes| {
+                declared
+                    .vars
+                    .of_file(bytes, &mut self.used, &mut self.budget)
+            })
             .map_err(|why| self.problems.push(node.problem(why)))
             .ok()
     }
