@@ -124,8 +124,8 @@ fn collisions_name_both_places() {
     ];
     assert_eq!(
         fixture.problems(&documents.join("\n---\n")),
-        "t/a.yaml:3:36: /x is managed by t/File/a already\n\
-         t/a.yaml:9:36: /x/below lies below /x, which t/File/a says is no directory"
+        "t/a.yaml:3:36: /x is managed by File/a already\n\
+         t/a.yaml:9:36: /x/below lies below /x, which File/a says is no directory"
     );
 }
 
