@@ -289,7 +289,7 @@ Host ${hosts[*]}
   StrictHostKeyChecking yes
   BatchMode yes
   ConnectTimeout 5
-  ProxyCommand nsenter --net=/run/netns/$(netns mgmt) setpriv --pdeathsig KILL socat STDIO TCP:%h:%p
+  ProxyCommand nsenter --net=/run/netns/$(netns mgmt) socat -t 1 STDIO TCP:%h:%p
 CONFIG
 }
 

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** the same tree gives the same digest; a tree that was not seen whole gives none.
 
+#[cfg(feature = "controller")]
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -6,13 +6,14 @@
 //! **Invariant:** nothing of the configuration or of a host becomes part of a script: what varies is a positional
 //! argument, quoted by the library. The file that is checked is the file that runs, since both are one open descriptor.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openssh::{Child, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::check::bounded;
@@ -26,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const LOGIN: Duration = Duration::from_secs(30);
 /// How often a silent connection is asked for a sign of life; three without one end it.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// When a connection ends that nobody uses: one of a controller that was killed.
+const IDLE: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 /// What the scripts print immediately before the worker takes over.
 const READY: &[u8; 9] = b"evenkeel\n";
 
@@ -92,6 +95,7 @@ impl SshConnector {
         let mut builder = SessionBuilder::default();
         builder
             .known_hosts_check(KnownHosts::Strict)
+            .control_persist(ControlPersist::IdleFor(IDLE))
             .connect_timeout(CONNECT)
             .server_alive_interval(SIGN_OF_LIFE)
             .control_directory(folder.path());

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::packet::{self, Limits, MAX_MESSAGE, PacketError};
 use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
@@ -21,6 +21,10 @@ use crate::providers::host::{Host, HostConfig, LocalFs};
 pub const SERVE: &str = "serve";
 /// The largest content that is taken for a step, in bytes.
 const MAX_CONTENT: u64 = 1 << 30;
+/// For how long nothing may be asked before the connection is taken for lost.
+const MAX_IDLE: Duration = Duration::from_secs(120);
+/// What the program ends with then.
+const FORGOTTEN: i32 = 3;
 const FROM_CONTROLLER: Limits = Limits {
     message: MAX_MESSAGE,
     contents: MAX_CONTENT,
@@ -36,7 +40,9 @@ pub fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    match serve(&mut io::stdin(), &mut io::stdout()) {
+    let idle = Arc::new(Mutex::new(Instant::now()));
+    end_when_forgotten(Arc::clone(&idle));
+    match serve(&mut io::stdin(), &mut io::stdout(), &idle) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("evenkeel-worker: {error}");
@@ -45,16 +51,36 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Serves until the input ends.
+/// Ends the program when it has been idle for too long: a link that broke without a word must not leave a worker behind
+/// that holds the root for as long as TCP hopes.
+fn end_when_forgotten(idle: Arc<Mutex<Instant>>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(MAX_IDLE / 24);
+            // Whoever is busy holds it.
+            if let Ok(since) = idle.try_lock()
+                && since.elapsed() > MAX_IDLE
+            {
+                std::process::exit(FORGOTTEN);
+            }
+        }
+    });
+}
+
+/// Serves until the input ends. While a request is worked on, `idle` is held; then it is when that ended.
 ///
 /// # Errors
 /// The other end does not speak the protocol, or is gone in the middle of it.
 pub fn serve(
     input: &mut (dyn Read + Send),
     output: &mut (dyn Write + Send),
+    idle: &Mutex<Instant>,
 ) -> Result<(), PacketError> {
     let mut serving = None;
     while let Some((request, contents)) = packet::read::<Request>(input, FROM_CONTROLLER)? {
+        let Ok(mut since) = idle.lock() else {
+            return Err(PacketError::Ended);
+        };
         let (answer, contents) = match (request, &serving) {
             (Request::Hello(hello), None) => match begin(&hello) {
                 Ok((machine, begun)) => {
@@ -79,6 +105,7 @@ pub fn serve(
             (_, None) => (Answer::Cannot(before_hello()), Contents::default()),
         };
         packet::write(output, &answer, &contents)?;
+        *since = Instant::now();
     }
     Ok(())
 }

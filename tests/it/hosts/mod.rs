@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::support::skip;
 
+mod fleet;
 mod harness;
 
 /// The names of the hosts.
