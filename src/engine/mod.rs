@@ -12,6 +12,7 @@ mod cycle;
 mod facts;
 mod look;
 mod propose;
+mod pull_words;
 mod undo;
 
 pub use cycle::{CycleInput, Engine, EngineError};

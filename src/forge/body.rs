@@ -175,6 +175,7 @@ fn body(case: &Case<'_>) -> String {
         fingerprint: case.group.fingerprint.clone(),
         group: case.group.hash,
         target: case.group.target.clone(),
+        project: marker::project(&case.baseline.prefix),
         expires: expires(case),
     };
     let mut out = format!("{marker}\n");
@@ -340,10 +341,13 @@ fn choices(case: &Case<'_>, out: &mut String) {
             code_span(&names.join(" "))
         );
     }
+    let again = match case.config.reopen_after_days {
+        0 => "by the next run".to_owned(),
+        days => format!("after {}", count(days as usize, "day")),
+    };
     let _ = writeln!(
         out,
-        "- **Neither now:** close this. It is raised again after {} if it still differs.",
-        count(case.config.reopen_after_days as usize, "day")
+        "- **Neither now:** close this. It is raised again {again} if it still differs."
     );
     let _ = writeln!(
         out,

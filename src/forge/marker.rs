@@ -28,6 +28,8 @@ pub struct Marker {
     pub fingerprint: String,
     pub group: Digest,
     pub target: TargetName,
+    /// Which of the repository's baselines asks, see [`project`].
+    pub project: String,
     /// When the approval in its diff expires.
     pub expires: Timestamp,
 }
@@ -41,6 +43,7 @@ impl Marker {
         let fingerprint = parts.next().filter(|text| is_fingerprint(text))?;
         let group = parts.next()?.strip_prefix("group=")?;
         let target = parts.next()?.strip_prefix("target=")?;
+        let project = parts.next()?.strip_prefix("project=")?;
         let expires = parts.next()?.strip_prefix("expires=")?;
         if parts.next().is_some() {
             return None;
@@ -49,6 +52,7 @@ impl Marker {
             fingerprint: fingerprint.to_owned(),
             group: group.parse().ok()?,
             target: TargetName(target.to_owned()),
+            project: project.to_owned(),
             expires: expires.parse().ok()?,
         })
     }
@@ -58,9 +62,26 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{START}{} group={} target={} expires={}{END}",
-            self.fingerprint, self.group, self.target, self.expires
+            "{START}{} group={} target={} project={} expires={}{END}",
+            self.fingerprint, self.group, self.target, self.project, self.expires
         )
+    }
+}
+
+/// How a marker names a baseline by its directory relative to the top of the repository: without a character that could
+/// end the marker, and never empty.
+pub fn project(prefix: &str) -> String {
+    let mut name = String::new();
+    for byte in prefix.trim_matches('/').bytes() {
+        match byte {
+            b'.' | b'_' | b'/' | b'-' => name.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => name.push(char::from(byte)),
+            byte => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    match name.is_empty() {
+        true => ".".to_owned(),
+        false => name,
     }
 }
 
@@ -119,6 +140,7 @@ mod tests {
             fingerprint: "0123456789abcdef".into(),
             group: Digest::of(b"group"),
             target: TargetName("web-1".into()),
+            project: project("ops/my -->état"),
             expires: "2026-12-01T00:00:00Z".parse().unwrap(),
         }
     }
@@ -144,6 +166,15 @@ mod tests {
         ] {
             assert_eq!(Marker::parse(&bad), None, "{bad}");
         }
+    }
+
+    // Goal: two directories never have one name, the top of the repository among them.
+    #[test]
+    fn projects_are_told_apart() {
+        let names = ["", "a", "a/b", "a b", "a%20b", "A"].map(project);
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
+        assert_eq!(project("/desired-state/"), "desired-state");
     }
 
     // Goal: only branches that are exactly ours count, so that `evenkeel/adopt-…` or a person's branch is never one.
