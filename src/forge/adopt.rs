@@ -69,6 +69,8 @@ pub enum AdoptError {
     Gone { resource: String, kind: String },
     #[error("{resource} follows from another resource and has no manifest of its own")]
     Implied { resource: String },
+    #[error("{resource} is something of another type now: write by hand what it should be")]
+    Type { resource: String },
     #[error("the {field} of {resource} differs, and no manifest can ask for that")]
     Field { resource: String, field: String },
     #[error(
@@ -166,6 +168,11 @@ pub fn edits(drift: &Drift, contents: &Contents) -> Result<Vec<Edit>, AdoptError
             resource,
             kind: kind.to_owned(),
         }),
+        (FILE | DIRECTORY | SYMLINK, _)
+            if drift.fields.iter().any(|field| field.path == "type") =>
+        {
+            Err(AdoptError::Type { resource })
+        }
         (FILE | DIRECTORY | SYMLINK, _) => drift
             .fields
             .iter()

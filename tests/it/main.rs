@@ -1,5 +1,6 @@
 //! The one integration-test binary: each file is a part of it, since each binary costs a link of everything.
 
+mod adopt;
 mod faults;
 #[cfg(feature = "github")]
 mod github;

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, TextDiff};
 
 /// How long the smallest difference is looked for; what is found by then is as right, and longer.
@@ -27,22 +26,73 @@ pub fn patch(path: &str, old: &str, new: &str) -> String {
     let diff = TextDiff::configure()
         .timeout(LONGEST_SEARCH)
         .diff_slices(&old, &new);
+    let changes: Vec<_> = diff
+        .iter_all_changes()
+        .map(|change| (change.tag(), change.value()))
+        .collect();
     let mut out = format!("--- {}\n+++ {}\n", name("a", path), name("b", path));
-    for ops in diff.grouped_ops(CONTEXT) {
-        out.push_str(&format!("{}\n", UnifiedHunkHeader::new(&ops)));
-        for change in ops.iter().flat_map(|op| diff.iter_changes(op)) {
-            out.push(match change.tag() {
+    let (mut old_line, mut new_line) = (1, 1);
+    for hunk in hunks(&changes) {
+        let count = |side| hunk.lines.iter().filter(|(tag, _)| *tag != side).count();
+        let (olds, news) = (count(ChangeTag::Insert), count(ChangeTag::Delete));
+        old_line += hunk.skipped;
+        new_line += hunk.skipped;
+        let (from, to) = (range(old_line, olds), range(new_line, news));
+        out.push_str(&format!("@@ -{from} +{to} @@\n"));
+        for (tag, line) in hunk.lines {
+            out.push(match tag {
                 ChangeTag::Equal => ' ',
                 ChangeTag::Delete => '-',
                 ChangeTag::Insert => '+',
             });
-            out.push_str(change.value());
-            if !change.value().ends_with('\n') {
+            out.push_str(line);
+            if !line.ends_with('\n') {
                 out.push_str("\n\\ No newline at end of file\n");
             }
         }
+        old_line += olds;
+        new_line += news;
     }
     out
+}
+
+/// A line, and which side it is on.
+type Change<'a> = (ChangeTag, &'a str);
+
+/// Changed lines with those around them.
+struct Hunk<'a> {
+    /// How many unchanged lines lie between the hunk before and this one.
+    skipped: usize,
+    lines: &'a [Change<'a>],
+}
+
+fn hunks<'a>(changes: &'a [Change<'a>]) -> Vec<Hunk<'a>> {
+    let mut hunks: Vec<Hunk<'a>> = Vec::new();
+    let mut end = 0;
+    let changed = |at: &usize| changes[*at].0 != ChangeTag::Equal;
+    let mut places = (0..changes.len()).filter(changed).peekable();
+    while let Some(first) = places.next() {
+        let mut last = first;
+        while let Some(next) = places.next_if(|next| next - last <= 2 * CONTEXT + 1) {
+            last = next;
+        }
+        let start = first.saturating_sub(CONTEXT).max(end);
+        let stop = (last + 1 + CONTEXT).min(changes.len());
+        hunks.push(Hunk {
+            skipped: start - end,
+            lines: &changes[start..stop],
+        });
+        end = stop;
+    }
+    hunks
+}
+
+/// The lines of one side, as a hunk's header has them: of none, the line before is named.
+fn range(first: usize, count: usize) -> String {
+    match count {
+        0 => format!("{},0", first - 1),
+        count => format!("{first},{count}"),
+    }
 }
 
 /// A name as git writes it: in quotes where it holds some, and with a tab behind it where a blank could end it.
@@ -108,8 +158,8 @@ mod tests {
         // Goal: the same for whatever lines an attacker puts into a disclosed file.
         #[test]
         fn git_applies_anything(
-            old in prop::collection::vec("[-+@ \\\\ab\r]{0,4}", 1..12),
-            new in prop::collection::vec("[-+@ \\\\ab\r]{0,4}", 1..12),
+            old in prop::collection::vec("[-+@ \\\\ab\r]{0,4}", 1..30),
+            new in prop::collection::vec("[-+@ \\\\ab\r]{0,4}", 1..30),
         ) {
             let (old, new) = (old.join("\n"), new.join("\n"));
             prop_assume!(old != new && !old.is_empty());

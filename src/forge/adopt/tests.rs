@@ -142,7 +142,9 @@ fn what_may_not_or_cannot_be_adopted() {
     let binary = drift("motd", "content", Blob::of(b"\xff").into());
     assert!(matches!(refusal(&binary), AdoptError::Content { .. }));
     let link = drift("motd", "type", "symlink".into());
-    assert!(matches!(refusal(&link), AdoptError::Field { field, .. } if field == "type"));
+    assert!(matches!(refusal(&link), AdoptError::Type { .. }));
+    let linked = drift("motd", "links", Value::Int(2));
+    assert!(matches!(refusal(&linked), AdoptError::Field { field, .. } if field == "links"));
     let mut extra = drift("/etc/cron.d/x", "type", "file".into());
     extra.change = Change::Extra;
     assert!(matches!(refusal(&extra), AdoptError::Absent { .. }));
