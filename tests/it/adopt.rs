@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use octocrab::Octocrab;
-use octocrab::service::middleware::retry::RetryConfig;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Project, Ran, chmod, config, directory, file, skip};
+use crate::support::{Project, Ran, chmod, config, directory, file};
 
 /// Written by a person, with comments in every place.
 const MANIFEST: &str = "\
