@@ -429,6 +429,54 @@ fn another_project_is_left_alone() {
     ));
 }
 
+// Goal: the pull request that adopts the live state of a cause is nobody's request for approval: it neither stands in for
+// the one that is, nor counts as one that is open, nor is it closed when the drift is gone; and merged it approves nothing.
+#[test]
+fn an_adoption_is_left_alone() {
+    let mut world = World::new();
+    let cause = fingerprint(1);
+    let adoption = PullRequest {
+        branch: marker::adopt_branch(&cause),
+        body: marker::adopt_mark([cause.clone()].into_iter()),
+        ..pull(7, &cause, PullState::Open, group(1), world.now)
+    };
+    world.pulls.push(adoption.clone());
+    world.wanted.push(wanted(1, 1, ApprovalState::None));
+    world.differing.insert(cause.clone());
+    world.fully_seen.insert(TargetName(TARGET.into()));
+    world.max_open = 1;
+    let actions = world.decide();
+    assert!(
+        matches!(&actions[..], [PullAction::Open { follows: None, .. }]),
+        "{actions:?}"
+    );
+    world.apply(&actions);
+
+    world.wanted.clear();
+    world.differing.clear();
+    world.settled.insert(cause.clone(), Settled::DriftGone);
+    let actions = world.decide();
+    assert!(
+        matches!(&actions[..], [PullAction::Close { number, .. }] if *number != adoption.number),
+        "{actions:?}"
+    );
+    let approval = crate::model::Approval {
+        group: group(1),
+        fingerprint: cause,
+        expires: world.now,
+        origin: crate::model::Span {
+            file: String::new(),
+            line: 1,
+            column: 1,
+        },
+    };
+    let merged = PullRequest {
+        state: PullState::Merged,
+        ..adoption
+    };
+    assert!(crate::forge::approval::candidates(&[merged], &approval).is_empty());
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let approval = prop_oneof![
         Just(ApprovalState::None),

@@ -83,6 +83,7 @@ pub fn proposal(state: char) -> Proposal {
             path: approval_path(state),
             content: Some(format!("state: {state}\n").into_bytes()),
         }],
+        made_from: Vec::new(),
         labels: Vec::new(),
     }
 }
