@@ -219,6 +219,9 @@ pub struct Proposal {
     pub body: String,
     pub message: String,
     pub files: Vec<FileChange>,
+    /// Files as they were where the changes were made. The base branch has to have them so, since a file is written
+    /// whole and what somebody else changed in it would be taken back. Empty where that cannot be.
+    pub made_from: Vec<FileChange>,
     pub labels: Vec<String>,
 }
 

@@ -68,7 +68,7 @@ pub(super) fn forge(node: &Yaml, problems: &mut Problems) -> Option<ForgeConfig>
         .take("token_env")
         .and_then(|node| variable(node, problems))
         .unwrap_or_else(|| "GITHUB_TOKEN".to_owned());
-    let reopen = number(&mut fields, "reopen_after_days", 1, 3650, problems);
+    let reopen = number(&mut fields, "reopen_after_days", 0, 3650, problems);
     let valid = number(&mut fields, "approval_valid_days", 1, 365, problems);
     let max_open = number(&mut fields, "max_open", 0, 1000, problems);
     let labels = fields

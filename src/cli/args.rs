@@ -43,6 +43,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Puts the baseline back, as far as modes and guard allow, and proves it.
     Reconcile(ReconcileArgs),
+    /// Opens the opposite pull request: what is live becomes the baseline.
+    Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.
     Undo(UndoArgs),
     /// Shows or verifies the journal.
@@ -207,6 +209,23 @@ pub struct ReconcileArgs {
     /// Applies exactly this plan, whole, or refuses.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
+
+/// Arguments of `adopt`.
+#[derive(Args, Debug)]
+pub struct AdoptArgs {
+    /// What to adopt, all of it in one pull request: Kind/name, target/Kind/name, or the fingerprint of a drift.
+    #[arg(required = true, value_name = "RESOURCE")]
+    pub resources: Vec<String>,
+    /// Prints the change for git apply (or as JSON) and opens nothing; needs no forge and writes no state.
+    #[arg(long)]
+    pub print: bool,
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
     #[command(flatten)]
     pub lock: LockArgs,
 }

@@ -33,6 +33,8 @@ pub struct Opened {
     pub info: BaselineInfo,
     pub project: Project,
     pub loaded: Loaded,
+    /// Where it was loaded from.
+    pub source: Source,
     pub notices: Vec<String>,
     /// The signer of a commit that was found trustworthy and should be remembered.
     pub remember: Option<(String, Signer)>,
@@ -295,6 +297,7 @@ impl Place {
             info,
             project,
             loaded,
+            source: source.clone(),
             notices,
             remember,
         })

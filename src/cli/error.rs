@@ -8,7 +8,7 @@ use super::output::Terminal;
 use crate::baseline::BaselineError;
 use crate::engine::EngineError;
 use crate::model::Problems;
-use crate::ports::StoreError;
+use crate::ports::{ForgeError, StoreError};
 
 /// An error with what to do about it.
 #[derive(Debug)]
@@ -52,6 +52,21 @@ impl CliError {
             hint: None,
             problems,
             directory: None,
+        }
+    }
+
+    /// Why nothing was adopted.
+    fn not_adopted(problems: Problems) -> Self {
+        match &problems.0[..] {
+            [only] if only.at.is_none() => Self {
+                hint: only.hint.clone(),
+                ..Self::new(format!("nothing was adopted: {only}"))
+            },
+            many => Self {
+                message: format!("nothing was adopted, for {} reasons", many.len()),
+                problems,
+                ..Self::new("")
+            },
         }
     }
 
@@ -118,12 +133,24 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<ForgeError> for CliError {
+    fn from(error: ForgeError) -> Self {
+        let message = error.to_string();
+        match error {
+            ForgeError::Refused { hint, .. } => Self::new(message).hint(hint),
+            ForgeError::Unreachable { .. } => Self::new(message),
+        }
+    }
+}
+
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Problems(problems) => Self::problems(problems),
             EngineError::StalePlan { .. } => Self::of(&error)
                 .hint("look at what changed with evenkeel plan, and make the plan file again"),
+            EngineError::NotAdopted(problems) => Self::not_adopted(problems),
+            EngineError::Forge(error) => Self::from(error),
             other => Self::of(&other),
         }
     }

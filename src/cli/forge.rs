@@ -6,6 +6,32 @@ use super::CliError;
 use crate::model::Project;
 use crate::ports::Forge;
 
+/// Connects a run to the project's forge, and says in the notices when there is no token for it.
+///
+/// # Errors
+/// The settings cannot be used.
+pub fn of_run(
+    project: &Project,
+    notices: &mut Vec<String>,
+) -> Result<Option<Arc<dyn Forge>>, CliError> {
+    let forge = from_project(project)?;
+    if let (None, Some(config)) = (&forge, &project.forge) {
+        notices.push(format!(
+            "{} holds no token for the forge, so pull requests are neither looked at nor opened, and no approval counts",
+            config.token_env
+        ));
+    }
+    Ok(forge)
+}
+
+/// A secret that a CI does not have is often a variable that is empty.
+#[cfg(feature = "github")]
+fn token(variable: &str) -> Option<String> {
+    std::env::var(variable)
+        .ok()
+        .filter(|token| !token.is_empty())
+}
+
 /// Connects to the project's forge; none where it names none, or where there is no token to ask it with.
 ///
 /// # Errors
@@ -15,8 +41,7 @@ pub fn from_project(project: &Project) -> Result<Option<Arc<dyn Forge>>, CliErro
     let Some(config) = &project.forge else {
         return Ok(None);
     };
-    let Ok(token) = std::env::var(&config.token_env) else {
-        tracing::warn!(variable = %config.token_env, "no token for the forge, so no pull request is looked at or opened");
+    let Some(token) = token(&config.token_env) else {
         return Ok(None);
     };
     let forge = crate::forge::github::GitHub::connect(

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no decision about live systems is taken here; clap's own exit code 2 never leaks.
 
+mod adopt;
 mod args;
 mod check;
 mod context;
@@ -72,6 +73,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
             None => plan::run(&args.common, terminal).await,
         },
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
+        Command::Adopt(args) => adopt::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
         Command::Drill(args) => drill::run(&args, terminal).await,
@@ -89,6 +91,7 @@ fn baseline_of(command: &Command) -> &Path {
             None => &args.common.baseline.baseline,
         },
         Command::Reconcile(args) => &args.baseline.baseline,
+        Command::Adopt(args) => &args.baseline.baseline,
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
@@ -105,6 +108,7 @@ fn wants_json(command: &Command) -> bool {
             None => args.common.baseline.format,
         },
         Command::Reconcile(args) => args.baseline.format,
+        Command::Adopt(args) => args.baseline.format,
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,

@@ -96,10 +96,10 @@ async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
         trusted_rev: args.trusted_rev.as_deref(),
     };
     let cap = args.mode.map(Mode::from);
-    let ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt, None)?;
+    let mut ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt, None)?;
     let forge = match args.untrusted {
         true => None,
-        false => super::forge::from_project(&ready.opened.project)?,
+        false => super::forge::of_run(&ready.opened.project, &mut ready.opened.notices)?,
     };
     let engine = Engine {
         providers: &ready.providers,

@@ -23,7 +23,7 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
     let _state_lock = lock_state(&place, &args.state, args.lock, terminal)?;
     let store = place.write_state(&args.state)?;
     let cap = args.mode.map(Mode::from);
-    let ready = prepare(
+    let mut ready = prepare(
         &place,
         store,
         &args.baseline,
@@ -34,7 +34,7 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
     )?;
     context::remember(&ready.opened, ready.store.as_ref(), &SystemClock)?;
     let _locks = lock_roots(&place, &ready, args.lock, terminal)?;
-    let forge = super::forge::from_project(&ready.opened.project)?;
+    let forge = super::forge::of_run(&ready.opened.project, &mut ready.opened.notices)?;
     let engine = Engine {
         providers: &ready.providers,
         store: ready.store.as_ref(),

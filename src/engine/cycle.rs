@@ -17,7 +17,9 @@ use crate::model::{
     Project, Recovered, RunId, RunReport, StepResult, TargetInfo, TargetName, Verdict,
 };
 use crate::plan::plan;
-use crate::ports::{Clock, Entropy, Forge, Providers, Record, SideFiles, StateStore, StoreError};
+use crate::ports::{
+    Clock, Entropy, Forge, ForgeError, Providers, Record, SideFiles, StateStore, StoreError,
+};
 use crate::saga::{self, Purpose, RUN_ENDED, RUN_STARTED, recover};
 
 /// The ports that a cycle works through.
@@ -64,6 +66,11 @@ pub enum EngineError {
     StalePlan { expected: String, found: String },
     #[error("{0}")]
     Refused(String),
+    /// Each says why something that was named cannot be adopted.
+    #[error("nothing was adopted: {0}")]
+    NotAdopted(Problems),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
 }
 
 /// What a cycle found, and what the guard says of it.

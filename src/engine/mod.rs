@@ -1,20 +1,24 @@
 //! The engine: it alone knows the order of the stages.
 //!
 //! Flow of a cycle: recover → normalise → observe → compare → plan → guard → act → verify → forge → journal. `plan` is
-//! the same cycle that stops before act and writes nothing; `undo` runs groups that the journal gives.
+//! the same cycle that stops before act and writes nothing; `undo` runs groups that the journal gives; `adopt`
+//! looks, and changes the baseline instead of the systems.
 //!
 //! Cost: one `observe` a target for `plan`, two for a `reconcile` that acted.
 //!
 //! **Invariant:** nothing is called fixed before it was observed again; without a durable journal nothing is done.
 
 mod act;
+mod adopt;
 mod cycle;
 mod facts;
 mod look;
 mod propose;
+mod pull_words;
 mod told;
 mod undo;
 
+pub use adopt::{AdoptInput, Adopted, Edited};
 pub use cycle::{CycleInput, Engine, EngineError};
 pub use facts::{
     APPROVAL_USED, Facts, PLANNED, PULL, RESUMED, SUSPENDED, Suspended, TRUSTED, UNDO_FAILED,

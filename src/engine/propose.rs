@@ -1,6 +1,6 @@
 //! The forge's part of a cycle: which approvals count, and what becomes of the pull requests.
 //!
-//! Cost: one list of evenkeel's pull requests a run; one further request for each approval that is judged, each pull
+//! Cost: one list of evenkeel's pull requests a run; a few further requests for each approval that is judged, each pull
 //! request that is changed and each outcome that is told.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +12,14 @@ use serde_json::json;
 use super::Engine;
 use super::cycle::{CycleInput, EngineError};
 use super::facts::{Facts, PULL};
+use super::pull_words::{self, not_opened, note, told};
 use crate::forge::body::{self, Case};
-use crate::forge::lifecycle::{self, PullAction, Settled, Wanted};
+use crate::forge::lifecycle::{self, LeaveBecause, PullAction, Settled, Wanted};
 use crate::forge::{approval, marker};
 use crate::guard::ApprovalState;
 use crate::model::{
-    Comparison, Digest, ForgeConfig, Group, GroupOutcome, HeldBecause, Mode, Plan, PullNote, RunId,
-    RunReport, TargetName, Verdict,
+    Approval, Comparison, Coverage, Digest, ForgeConfig, Group, GroupOutcome, HeldBecause, Mode,
+    Plan, RunId, RunReport, TargetName, Verdict,
 };
 use crate::ports::{Forge, ForgeError, Proposal, PullRequest, StatusState};
 
@@ -60,54 +61,48 @@ impl Engine<'_> {
             }
             return asked;
         };
+        let unknown = |error: &ForgeError| {
+            ApprovalState::Invalid(format!(
+                "the forge could not be asked who merged it: {error}"
+            ))
+        };
         match forge.pulls(marker::BRANCH_PREFIX).await {
             Ok(pulls) => asked.pulls = pulls,
-            Err(error) => asked.errors.push(error.to_string()),
+            Err(error) => {
+                let unknown = |approval: &&Approval| (approval.group, unknown(&error));
+                asked.approvals = of_plan.iter().map(unknown).collect();
+                asked.errors.push(told(&error));
+                return asked;
+            }
         }
         for approval in of_plan {
-            let state = match self.pull_behind(forge, &asked.pulls, approval).await {
-                Err(error) => ApprovalState::Invalid(format!(
-                    "the forge could not be asked who merged it: {error}"
-                )),
+            let path = body::approval_path(&input.baseline.prefix, &approval.group);
+            let state = match pull_behind(forge, &asked.pulls, approval, &path).await {
+                Err(error) => {
+                    asked.errors.push(told(&error));
+                    unknown(&error)
+                }
                 Ok(pull) => {
-                    let used = pull.as_ref().is_some_and(|pull| {
-                        facts
-                            .approvals_used
-                            .contains(&use_of(&approval.group, pull.number))
+                    let pull = pull.as_ref();
+                    let used = pull.is_some_and(|pull| {
+                        let this = use_of(&approval.group, pull.number);
+                        facts.approvals_used.contains(&this)
                     });
-                    match approval::judge(approval, &approval.group, now, pull.as_ref(), used) {
+                    match approval::judge(approval, &approval.group, &path, now, pull, used) {
                         Ok(by) => {
                             asked.pulls_of.insert(approval.group, by.pull);
                             ApprovalState::Valid(format!(
-                                "pull request {} merged by {}",
+                                "pull request #{} merged by {}",
                                 by.pull, by.login
                             ))
                         }
-                        Err(why) => ApprovalState::Invalid(why.to_string()),
+                        Err(why) => ApprovalState::Invalid(format!("{why} ({})", why.hint())),
                     }
                 }
             };
             asked.approvals.insert(approval.group, state);
         }
         asked
-    }
-
-    /// The merged pull request that brought an approval, whole.
-    async fn pull_behind(
-        &self,
-        forge: &dyn Forge,
-        pulls: &[PullRequest],
-        approval: &crate::model::Approval,
-    ) -> Result<Option<PullRequest>, ForgeError> {
-        let mut first = None;
-        for number in approval::candidates(pulls, approval) {
-            let pull = forge.pull(number).await?;
-            if approval::brings(&pull, &approval.group) {
-                return Ok(Some(pull));
-            }
-            first = first.or(Some(pull));
-        }
-        Ok(first)
     }
 
     /// Brings the pull requests up to date with what this run found and did. Failures are errors of the run, and
@@ -123,21 +118,23 @@ impl Engine<'_> {
             return;
         };
         report.errors.extend(asked.errors.iter().cloned());
+        self.tell_outcomes(forge, run, asked, report).await;
         if !asked.errors.is_empty() {
+            // What could not be asked would pass for "no": a pull request would be opened in vain.
             return;
         }
-        self.tell_outcomes(forge, run, asked, report).await;
         let actions = decide(input, config, asked, report, self.clock.now());
-        for action in actions {
+        for action in &actions {
             if let Err(error) = self
-                .carry_out(forge, config, run, asked, &action, report)
+                .carry_out(forge, config, run, asked, action, report)
                 .await
             {
                 report.errors.push(crate::report_chain(&error));
             }
         }
+        report.notices.extend(not_opened(&actions, report));
         if let Err(error) = self.set_status(forge, report).await {
-            report.errors.push(error.to_string());
+            report.errors.push(told(&error));
         }
     }
 
@@ -157,13 +154,13 @@ impl Engine<'_> {
             let text = body::outcome_comment(outcome, run, self.clock.now());
             let key = body::outcome_key(run, &outcome.group);
             match forge.comment(*number, &key, &text).await {
-                Ok(()) => report.pulls.push(note(
-                    asked.pulls.iter().find(|pull| pull.number == *number),
-                    *number,
-                    &outcome.fingerprint,
-                    "carried out",
-                )),
-                Err(error) => report.errors.push(error.to_string()),
+                Ok(()) => {
+                    let pull = asked.pulls.iter().find(|pull| pull.number == *number);
+                    let what = pull_words::outcome(outcome.result);
+                    let done = note(report, pull, *number, &outcome.fingerprint, what);
+                    report.pulls.push(done);
+                }
+                Err(error) => report.errors.push(told(&error)),
             }
         }
     }
@@ -177,7 +174,7 @@ impl Engine<'_> {
         action: &PullAction,
         report: &mut RunReport,
     ) -> Result<(), EngineError> {
-        let failed = |error: ForgeError| EngineError::Refused(error.to_string());
+        let failed = |error: ForgeError| EngineError::Refused(told(&error));
         let known = |number: u64| asked.pulls.iter().find(|pull| pull.number == number);
         let done = match action {
             PullAction::Open {
@@ -189,7 +186,7 @@ impl Engine<'_> {
                     return Ok(());
                 };
                 let pull = forge.open(&proposal).await.map_err(failed)?;
-                note(Some(&pull), pull.number, fingerprint, "opened")
+                note(report, Some(&pull), pull.number, fingerprint, "opened")
             }
             PullAction::Update {
                 fingerprint,
@@ -203,7 +200,7 @@ impl Engine<'_> {
                     return Ok(());
                 };
                 forge.update(pull, &proposal).await.map_err(failed)?;
-                note(Some(pull), *number, fingerprint, "updated")
+                note(report, Some(pull), *number, fingerprint, "updated")
             }
             PullAction::Close {
                 fingerprint,
@@ -220,31 +217,28 @@ impl Engine<'_> {
                     .await
                     .map_err(failed)?;
                 forge.close(pull).await.map_err(failed)?;
-                note(Some(pull), *number, fingerprint, "closed")
+                note(report, Some(pull), *number, fingerprint, "closed")
             }
             PullAction::Leave {
                 fingerprint,
                 number,
-                ..
-            } => note(known(*number), *number, fingerprint, "unchanged"),
+                because,
+            } => {
+                let what = match because {
+                    LeaveBecause::UpToDate => "unchanged".to_owned(),
+                    because => format!("unchanged: {because}"),
+                };
+                note(report, known(*number), *number, fingerprint, &what)
+            }
             PullAction::LeaveClosed {
                 fingerprint,
                 number,
                 until,
             } => {
                 let what = format!("left closed until {until}");
-                note(known(*number), *number, fingerprint, &what)
+                note(report, known(*number), *number, fingerprint, &what)
             }
-            PullAction::Hold {
-                fingerprint,
-                open,
-                max,
-            } => {
-                report.notices.push(format!(
-                    "no pull request was opened for {fingerprint}: {open} are open, and forge.max_open is {max}"
-                ));
-                return Ok(());
-            }
+            PullAction::Hold { .. } | PullAction::Taken { .. } => return Ok(()),
         };
         if !action.is_passive() && self.store.is_durable() {
             self.record(run, PULL, &json!(done))?;
@@ -293,7 +287,7 @@ impl Engine<'_> {
             target,
             why_asked: &why,
             since,
-            evaluated: report.comparison.coverage().evaluated(),
+            evaluated: coverage_of(&report.comparison, &group.target).evaluated(),
             now: self.clock.now(),
             follows,
             config,
@@ -340,13 +334,28 @@ pub(super) fn use_of(group: &Digest, pull: u64) -> String {
     format!("{group}:{pull}")
 }
 
-fn note(pull: Option<&PullRequest>, number: u64, fingerprint: &str, what: &str) -> PullNote {
-    PullNote {
-        number,
-        url: pull.map_or_else(String::new, |pull| pull.url.clone()),
-        fingerprint: fingerprint.to_owned(),
-        what: what.to_owned(),
+/// The merged pull request that brought the approval at this path, whole.
+async fn pull_behind(
+    forge: &dyn Forge,
+    pulls: &[PullRequest],
+    approval: &Approval,
+    path: &str,
+) -> Result<Option<PullRequest>, ForgeError> {
+    let mut candidates = approval::candidates(pulls, approval);
+    if candidates.is_empty() {
+        // A list of what was closed ends somewhere; that of one branch does not.
+        let of_branch = forge.pulls(&marker::branch(&approval.fingerprint)).await?;
+        candidates = approval::candidates(&of_branch, approval);
     }
+    let mut first = None;
+    for number in candidates {
+        let pull = forge.pull(number).await?;
+        if approval::brings(&pull, path) {
+            return Ok(Some(pull));
+        }
+        first = first.or(Some(pull));
+    }
+    Ok(first)
 }
 
 /// Gathers what the life cycle needs and has it decide.
@@ -386,6 +395,7 @@ fn decide(
         .map(|exempted| (exempted.drift.fingerprint(), Settled::Exempted))
         .collect();
     lifecycle::decide(&lifecycle::Situation {
+        project: &marker::project(&input.baseline.prefix),
         wanted: &waiting,
         pulls: &asked.pulls,
         settled: &settled,
@@ -404,6 +414,8 @@ fn waits(report: &RunReport, group: &Group) -> bool {
         report.verdicts.get(&group.hash),
         Some(Verdict::Held(
             HeldBecause::NeedsApproval { .. }
+                // After an undo that failed, a target is propose-only whatever its mode.
+                | HeldBecause::UndoFailed { .. }
                 | HeldBecause::Mode {
                     mode: Mode::Propose
                 }
@@ -424,4 +436,18 @@ fn fully_seen(input: &CycleInput<'_>, comparison: &Comparison) -> BTreeSet<Targe
         .map(|info| info.name.clone())
         .filter(|name| !unseen.contains(name))
         .collect()
+}
+
+/// The figures of one target.
+fn coverage_of(comparison: &Comparison, target: &TargetName) -> Coverage {
+    let on = |resource: &crate::model::ResourceId| resource.target == *target;
+    let drifts = comparison.drifts.iter();
+    let exempted = comparison.exempted.iter();
+    let unseen = comparison.not_evaluated.iter();
+    Coverage {
+        clean: comparison.clean.iter().filter(|one| on(one)).count(),
+        drifted: drifts.filter(|drift| on(&drift.resource)).count(),
+        exempted: exempted.filter(|one| on(&one.drift.resource)).count(),
+        not_evaluated: unseen.filter(|one| on(&one.resource)).count(),
+    }
 }

@@ -6,16 +6,20 @@
 //! **Invariant:** nothing but the fields that were meant changes its meaning, in the whole file; where that cannot be
 //! had, nothing is changed. Live content goes into git only where its resource discloses it.
 
-use std::str::FromStr;
+mod manifest;
+mod patch;
+
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
-use yaml_edit::{Document, Mapping, ScalarStyle, ScalarValue};
-
-use crate::document::{Yaml, YamlValue, parse};
-use crate::model::{Change, Contents, Drift, Value};
+pub use self::manifest::edit_manifest;
+use self::manifest::{content_from, is, meanings};
+pub use self::patch::patch;
+use crate::model::{Change, Contents, Drift, FieldDrift, Value};
 use crate::ports::FileChange;
 
+const FILE: &str = "File";
+const DIRECTORY: &str = "Directory";
+const SYMLINK: &str = "Symlink";
 /// What a file that is absent may not say.
 const OF_PRESENT_FILES: [&str; 8] = [
     "content",
@@ -27,6 +31,8 @@ const OF_PRESENT_FILES: [&str; 8] = [
     "immutable",
     "validate",
 ];
+/// What a link that is absent may not say.
+const OF_PRESENT_LINKS: [&str; 3] = ["target", "owner", "group"];
 const CONTENT: &str = "content";
 
 /// One field of a `spec` and what it becomes; none takes it out.
@@ -44,27 +50,43 @@ pub enum Scalar {
     Bool(bool),
 }
 
-/// Why a live state cannot become the baseline.
+/// Why a live state cannot become the baseline, as a sentence about one resource.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AdoptError {
-    #[error("{resource} is no File, and only a File is adopted")]
-    Kind { resource: String },
-    #[error("the baseline does not list {resource}: write a manifest for it")]
-    NotListed { resource: String },
-    #[error("{field} differs, and no manifest can ask for that")]
-    Field { field: String },
     #[error(
-        "its content would be published: set `disclose: true` for {resource} first, or write it by hand"
+        "{resource} is of a kind that is not adopted, only File, Directory and Symlink are: change its manifest by hand"
     )]
-    Undisclosed { resource: String },
+    Kind { resource: String },
+    #[error("the baseline does not list {resource}: write a manifest for it by hand")]
+    NotListed { resource: String },
+    #[error(
+        "{resource} should be absent and is there: write by hand in its manifest what it should be"
+    )]
+    Absent { resource: String },
+    #[error(
+        "{resource} is gone, which no manifest of a {kind} can say: remove its manifest by hand"
+    )]
+    Gone { resource: String, kind: String },
+    #[error("{resource} follows from another resource and has no manifest of its own")]
+    Implied { resource: String },
+    #[error("{resource} is something of another type now: write by hand what it should be")]
+    Type { resource: String },
+    #[error("the {field} of {resource} differs, and no manifest can ask for that")]
+    Field { resource: String, field: String },
+    #[error(
+        "the live {field} of {resource} would be published: set `disclose: true` for it first, or write it by hand"
+    )]
+    Undisclosed { resource: String, field: String },
+    #[error("the live content of {resource} is sensitive and is never published: write it by hand")]
+    Sensitive { resource: String },
+    #[error("the live content of {resource} is no text, or too large: write it by hand")]
+    Content { resource: String },
     #[error("{file} is shared by the targets of a group: edit it by hand")]
     Shared { file: String },
     #[error(
         "{resource} has values of its target put in (`vars`), which an edit would lose: edit it by hand"
     )]
     HasVars { resource: String },
-    #[error("its content is not at hand or no text")]
-    Content,
     #[error("{file} cannot be read: {why}")]
     Unreadable { file: String, why: String },
     #[error("{file} does not hold exactly one {kind} named {name}")]
@@ -73,11 +95,17 @@ pub enum AdoptError {
         kind: String,
         name: String,
     },
+    #[error("the contentFrom of {kind} {name} in {file} leads out of the baseline")]
+    Beside {
+        file: String,
+        kind: String,
+        name: String,
+    },
     #[error("editing {file} in place would change more than was meant: edit it by hand")]
     NotFaithful { file: String },
 }
 
-/// The changes that make what is live of one drifted `File` the baseline: of its manifest, and of the file beside it
+/// The changes that make what is live of one drifted resource the baseline: of its manifest, and of the file beside it
 /// where the content lies in one. Paths are relative to the baseline's directory; `manifest` is the text of the
 /// manifest that the drift's origin names.
 ///
@@ -93,7 +121,8 @@ pub fn changes(
     if file.split('/').next() != Some(drift.resource.target.0.as_str()) {
         return Err(AdoptError::Shared { file: file.clone() });
     }
-    let has_vars = |document: &Json| is(document, kind, name) && document.get("vars").is_some();
+    let has_vars =
+        |document: &serde_json::Value| is(document, kind, name) && document.get("vars").is_some();
     if meanings(file, manifest)?.iter().any(has_vars) {
         return Err(AdoptError::HasVars {
             resource: drift.resource.to_string(),
@@ -122,251 +151,117 @@ pub fn changes(
     Ok(all)
 }
 
-/// What has to change in the `spec` of a drifted `File`.
+/// The files that adopting a drift may change: its manifest, and the file beside it where its content lies in one.
+///
+/// # Errors
+/// The manifest cannot be read, or does not hold the resource once.
+pub fn touches(drift: &Drift, manifest: &str) -> Result<Vec<String>, AdoptError> {
+    let file = &drift.origin.file;
+    let beside = content_from(file, manifest, &drift.resource.kind.0, &drift.resource.name)?;
+    Ok(std::iter::once(file.clone()).chain(beside).collect())
+}
+
+/// What has to change in the `spec` of a drifted resource.
 ///
 /// # Errors
 /// As [`changes`].
 pub fn edits(drift: &Drift, contents: &Contents) -> Result<Vec<Edit>, AdoptError> {
     let resource = drift.resource.to_string();
-    if drift.resource.kind.0 != "File" {
-        return Err(AdoptError::Kind { resource });
-    }
-    let set = |field: &str, to: Option<Scalar>| Edit {
-        field: field.to_owned(),
-        to,
-    };
-    match drift.change {
-        Change::Extra => return Err(AdoptError::NotListed { resource }),
-        Change::Missing => {
-            let mut edits: Vec<_> = OF_PRESENT_FILES.iter().map(|f| set(f, None)).collect();
-            edits.push(set("state", Some(Scalar::Text("absent".into()))));
-            return Ok(edits);
-        }
-        Change::Changed => {}
-    }
-    let mut edits = Vec::new();
-    for field in &drift.fields {
-        let cannot = || AdoptError::Field {
-            field: field.path.clone(),
-        };
-        edits.push(match (field.path.as_str(), &field.actual) {
-            ("mode", Some(Value::Text(mode))) => set("mode", Some(Scalar::Text(mode.clone()))),
-            ("uid", Some(Value::Int(id))) => set("owner", Some(Scalar::Int(*id))),
-            ("gid", Some(Value::Int(id))) => set("group", Some(Scalar::Int(*id))),
-            ("capabilities", Some(Value::Text(text))) if text == "none" => {
-                set("capabilities", None)
-            }
-            ("capabilities", Some(Value::Text(text))) => {
-                set("capabilities", Some(Scalar::Text(text.clone())))
-            }
-            ("flags", Some(Value::Text(text))) => match text.as_str() {
-                "none" => set("immutable", None),
-                "immutable" => set("immutable", Some(Scalar::Bool(true))),
-                _ => return Err(cannot()),
-            },
-            (CONTENT, Some(Value::Blob(blob))) => {
-                if !drift.disclose || drift.sensitive {
-                    return Err(AdoptError::Undisclosed { resource });
-                }
-                let bytes = match blob.size {
-                    0 => Some(Arc::from([])),
-                    _ => contents.get(&blob.digest),
-                };
-                let text = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-                set(
-                    CONTENT,
-                    Some(Scalar::Text(text.ok_or(AdoptError::Content)?)),
-                )
-            }
-            _ => return Err(cannot()),
+    let kind = drift.resource.kind.0.as_str();
+    if drift.change == Change::Extra {
+        return Err(match drift.found_in {
+            Some(_) => AdoptError::NotListed { resource },
+            None => AdoptError::Absent { resource },
         });
     }
-    Ok(edits)
-}
-
-/// Edits fields of the `spec` of the one document of this kind and name, and nothing else.
-///
-/// # Errors
-/// When the document is not there once, or an edit in place would not mean exactly what was asked for.
-pub fn edit_manifest(
-    file: &str,
-    manifest: &str,
-    kind: &str,
-    name: &str,
-    edits: &[Edit],
-) -> Result<String, AdoptError> {
-    let not_faithful = || AdoptError::NotFaithful {
-        file: file.to_owned(),
-    };
-    let pieces = pieces(manifest);
-    let at = find(file, &pieces, kind, name)?;
-    let mut wanted = meanings(file, manifest)?;
-    let document = wanted
-        .iter_mut()
-        .find(|document| is(document, kind, name))
-        .ok_or_else(not_faithful)?;
-    apply(document, edits).ok_or_else(not_faithful)?;
-    for quoted in [false, true] {
-        let Some(edited) = edit_piece(pieces[at].1, edits, quoted) else {
-            continue;
-        };
-        let text: String = pieces
-            .iter()
-            .enumerate()
-            .flat_map(|(i, (marker, body))| [*marker, if i == at { &edited } else { *body }])
-            .collect();
-        if meanings(file, &text).is_ok_and(|meant| meant == wanted) {
-            return Ok(text);
-        }
+    if drift.resource.name.contains('/') {
+        return Err(AdoptError::Implied { resource });
     }
-    Err(not_faithful())
-}
-
-/// Splits a file at its document markers: each marker's line (none before the first) with the text behind it.
-fn pieces(text: &str) -> Vec<(&str, &str)> {
-    let mut pieces = Vec::new();
-    let (mut marker, mut start, mut at) = ("", 0, 0);
-    for line in text.split_inclusive('\n') {
-        let is_marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.trim().is_empty() || rest.trim_start().starts_with('#'));
-        if is_marker {
-            pieces.push((marker, &text[start..at]));
-            (marker, start) = (line, at + line.len());
-        }
-        at += line.len();
-    }
-    pieces.push((marker, &text[start..]));
-    pieces
-}
-
-/// Which piece holds the document; it has to be exactly one.
-fn find(file: &str, pieces: &[(&str, &str)], kind: &str, name: &str) -> Result<usize, AdoptError> {
-    let mut found = Vec::new();
-    for (at, (_, body)) in pieces.iter().enumerate() {
-        if meanings(file, body)?.iter().any(|one| is(one, kind, name)) {
-            found.push(at);
-        }
-    }
-    match found[..] {
-        [at] => Ok(at),
-        _ => Err(AdoptError::NotFound {
-            file: file.to_owned(),
+    match (kind, drift.change) {
+        (FILE, Change::Missing) => Ok(absent(&OF_PRESENT_FILES)),
+        (SYMLINK, Change::Missing) => Ok(absent(&OF_PRESENT_LINKS)),
+        (DIRECTORY, Change::Missing) => Err(AdoptError::Gone {
+            resource,
             kind: kind.to_owned(),
-            name: name.to_owned(),
         }),
+        (FILE | DIRECTORY | SYMLINK, _)
+            if drift.fields.iter().any(|field| field.path == "type") =>
+        {
+            Err(AdoptError::Type { resource })
+        }
+        (FILE | DIRECTORY | SYMLINK, _) => drift
+            .fields
+            .iter()
+            .map(|field| edit(drift, field, contents))
+            .collect(),
+        _ => Err(AdoptError::Kind { resource }),
     }
 }
 
-fn edit_piece(body: &str, edits: &[Edit], quoted: bool) -> Option<String> {
-    let document = Document::from_str(body).ok()?;
-    let spec = document.as_mapping()?.get_mapping("spec")?;
-    for edit in edits {
-        match &edit.to {
-            None => {
-                spec.remove(edit.field.as_str());
-            }
-            Some(to) => set(&spec, &edit.field, to, quoted),
-        }
+fn set(field: &str, to: Option<Scalar>) -> Edit {
+    Edit {
+        field: field.to_owned(),
+        to,
     }
-    let edited = document.to_string();
-    Some(if body.ends_with('\n') && !edited.ends_with('\n') {
-        edited + "\n"
-    } else {
-        edited
+}
+
+fn absent(of_present: &[&str]) -> Vec<Edit> {
+    let mut edits: Vec<_> = of_present.iter().map(|field| set(field, None)).collect();
+    edits.push(set("state", Some(Scalar::Text("absent".into()))));
+    edits
+}
+
+/// What makes one live field the expected one.
+fn edit(drift: &Drift, field: &FieldDrift, contents: &Contents) -> Result<Edit, AdoptError> {
+    let kind = drift.resource.kind.0.as_str();
+    let text = |text: &str| Some(Scalar::Text(text.to_owned()));
+    Ok(match (kind, field.path.as_str(), &field.actual) {
+        (FILE | DIRECTORY, "mode", Some(Value::Text(mode))) => set("mode", text(mode)),
+        (_, "uid", Some(Value::Int(id))) => set("owner", Some(Scalar::Int(*id))),
+        (_, "gid", Some(Value::Int(id))) => set("group", Some(Scalar::Int(*id))),
+        (FILE, "capabilities", Some(Value::Text(words))) => match words.as_str() {
+            "none" => set("capabilities", None),
+            words => set("capabilities", text(words)),
+        },
+        (FILE, "flags", Some(Value::Text(words))) if words == "none" => set("immutable", None),
+        (FILE, "flags", Some(Value::Text(words))) if words == "immutable" => {
+            set("immutable", Some(Scalar::Bool(true)))
+        }
+        // Whoever made the link chose its target, so it is content like any other.
+        (SYMLINK, "target", Some(Value::Text(target))) => {
+            may_be_published(drift, "target")?;
+            set("target", text(target))
+        }
+        (FILE, CONTENT, Some(Value::Blob(blob))) => {
+            may_be_published(drift, CONTENT)?;
+            let bytes = match blob.size {
+                0 => Some(Arc::from([])),
+                _ => contents.get(&blob.digest),
+            };
+            let live = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+            let live = live.ok_or_else(|| AdoptError::Content {
+                resource: drift.resource.to_string(),
+            })?;
+            set(CONTENT, Some(Scalar::Text(live)))
+        }
+        _ => {
+            return Err(AdoptError::Field {
+                resource: drift.resource.to_string(),
+                field: field.path.clone(),
+            });
+        }
     })
 }
 
-fn set(spec: &Mapping, field: &str, to: &Scalar, quoted: bool) {
-    match to {
-        Scalar::Int(value) => spec.set(field, *value),
-        Scalar::Bool(value) => spec.set(field, *value),
-        Scalar::Text(text) => {
-            let was = spec.get(field).map(|node| node.to_string());
-            let was_quoted = was.is_some_and(|text| text.trim_start().starts_with('"'));
-            if quoted || (was_quoted && !text.contains('\n')) {
-                spec.set(
-                    field,
-                    ScalarValue::with_style(text, ScalarStyle::DoubleQuoted),
-                );
-            } else {
-                spec.set(field, text.as_str());
-            }
-        }
-    }
-}
-
-/// The path of the file beside the manifest that holds the content, relative to the baseline's directory.
-fn content_from(
-    file: &str,
-    manifest: &str,
-    kind: &str,
-    name: &str,
-) -> Result<Option<String>, AdoptError> {
-    let all = meanings(file, manifest)?;
-    let document = all.iter().find(|one| is(one, kind, name));
-    let Some(beside) = document.and_then(|one| one.pointer("/spec/contentFrom")?.as_str()) else {
-        return Ok(None);
-    };
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in beside.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                parts.pop().ok_or(AdoptError::Content)?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Ok(Some(parts.join("/")))
-}
-
-fn is(document: &Json, kind: &str, name: &str) -> bool {
-    document.get("kind").and_then(Json::as_str) == Some(kind)
-        && document.pointer("/metadata/name").and_then(Json::as_str) == Some(name)
-}
-
-/// Does to the meaning of a document what is to be done to its text.
-fn apply(document: &mut Json, edits: &[Edit]) -> Option<()> {
-    let spec = document.get_mut("spec")?.as_object_mut()?;
-    for edit in edits {
-        match &edit.to {
-            None => spec.remove(&edit.field),
-            Some(Scalar::Text(text)) => spec.insert(edit.field.clone(), text.as_str().into()),
-            Some(Scalar::Int(value)) => spec.insert(edit.field.clone(), (*value).into()),
-            Some(Scalar::Bool(value)) => spec.insert(edit.field.clone(), (*value).into()),
-        };
-    }
-    Some(())
-}
-
-/// What each document of a text means, as the baseline's own reader understands it.
-fn meanings(file: &str, text: &str) -> Result<Vec<Json>, AdoptError> {
-    match parse(file, text.as_bytes()) {
-        Ok(documents) => Ok(documents.iter().map(meaning).collect()),
-        Err(problem) => Err(AdoptError::Unreadable {
-            file: file.to_owned(),
-            why: problem.to_string(),
+fn may_be_published(drift: &Drift, field: &str) -> Result<(), AdoptError> {
+    let resource = drift.resource.to_string();
+    match (drift.sensitive, drift.disclose) {
+        (true, _) => Err(AdoptError::Sensitive { resource }),
+        (false, true) => Ok(()),
+        (false, false) => Err(AdoptError::Undisclosed {
+            resource,
+            field: field.to_owned(),
         }),
-    }
-}
-
-fn meaning(node: &Yaml) -> Json {
-    match &node.value {
-        YamlValue::Null => Json::Null,
-        YamlValue::Bool(value) => (*value).into(),
-        YamlValue::Int(value) => (*value).into(),
-        // Not every float has a JSON form; its text always tells it.
-        YamlValue::Float(value) => format!("float {value:?}").into(),
-        YamlValue::Text(text) => text.as_str().into(),
-        YamlValue::List(items) => items.iter().map(meaning).collect(),
-        YamlValue::Map(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (key.name.clone(), meaning(value)));
-            Json::Object(entries.collect::<Map<_, _>>())
-        }
     }
 }
 

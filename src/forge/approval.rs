@@ -82,6 +82,9 @@ pub enum WhyNot {
 
 /// Judges an approval against the group that the plan made now holds.
 ///
+/// `path` is where the approval lies, relative to the top of the repository: another project's approval of a group that
+/// looks alike is none of this one.
+///
 /// `pull` is the pull request that brought the file, whole (see [`Forge::pull`](crate::ports::Forge::pull)); `used` is
 /// whether the journal says that this group was carried out on the strength of this very pull request.
 ///
@@ -90,6 +93,7 @@ pub enum WhyNot {
 pub fn judge(
     approval: &Approval,
     group: &Digest,
+    path: &str,
     now: Timestamp,
     pull: Option<&PullRequest>,
     used: bool,
@@ -109,7 +113,7 @@ pub fn judge(
     if pull.state != PullState::Merged {
         return Err(WhyNot::NotMerged { pull: number });
     }
-    judge_files(pull, group)?;
+    judge_files(pull, path)?;
     let merger = judge_merger(pull)?;
     if used {
         return Err(WhyNot::Used { pull: number });
@@ -141,15 +145,13 @@ pub fn candidates(pulls: &[PullRequest], approval: &Approval) -> Vec<u64> {
     found.into_iter().map(|(_, number)| number).collect()
 }
 
-/// Whether this pull request brought the approval of this group; chooses among [`candidates`].
-pub fn brings(pull: &PullRequest, group: &Digest) -> bool {
-    pull.files
-        .iter()
-        .any(|path| marker::approval_in_path(path) == Some(*group))
+/// Whether this pull request brought the approval at this path; chooses among [`candidates`].
+pub fn brings(pull: &PullRequest, path: &str) -> bool {
+    pull.files.iter().any(|brought| brought == path)
 }
 
-fn judge_files(pull: &PullRequest, group: &Digest) -> Result<(), WhyNot> {
-    if !brings(pull, group) {
+fn judge_files(pull: &PullRequest, path: &str) -> Result<(), WhyNot> {
+    if !brings(pull, path) {
         return Err(WhyNot::NotInPull { pull: pull.number });
     }
     match pull
@@ -297,6 +299,10 @@ mod tests {
         }
     }
 
+    fn path() -> String {
+        format!("desired-state/approvals/{}.yaml", group())
+    }
+
     /// The bot's own pull request, merged by alice.
     fn merged() -> PullRequest {
         PullRequest {
@@ -307,7 +313,7 @@ mod tests {
             author: person("keel[bot]"),
             merged_by: Some(person("alice")),
             pushers: vec![person("keel[bot]"), person("web-flow")],
-            files: vec![format!("desired-state/approvals/{}.yaml", group())],
+            files: vec![path()],
             closed_at: Some(now()),
             closed_by: None,
             merge_commit: Some("1".repeat(40)),
@@ -317,7 +323,7 @@ mod tests {
     }
 
     fn judged(pull: &PullRequest) -> Result<ApprovedBy, WhyNot> {
-        judge(&approval(), &group(), now(), Some(pull), false)
+        judge(&approval(), &group(), &path(), now(), Some(pull), false)
     }
 
     // Goal: the one good case counts, so that the refusals below are not just a function that always refuses.
@@ -359,7 +365,7 @@ mod tests {
     // Goal: a file that came by another way than its own merged pull request does not count.
     #[test]
     fn only_its_own_pull_request_brings_it() {
-        let none = judge(&approval(), &group(), now(), None, false);
+        let none = judge(&approval(), &group(), &path(), now(), None, false);
         assert_eq!(none, Err(WhyNot::NoPullRequest));
         let mut pull = merged();
         pull.branch = marker::branch("fedcba9876543210");
@@ -368,8 +374,14 @@ mod tests {
         pull.state = PullState::Closed;
         assert!(matches!(judged(&pull), Err(WhyNot::NotMerged { .. })));
         let mut pull = merged();
-        pull.files = vec![format!("approvals/{}.yaml", Digest::of(b"other"))];
-        assert!(matches!(judged(&pull), Err(WhyNot::NotInPull { .. })));
+        let other = Digest::of(b"other");
+        for files in [
+            format!("desired-state/approvals/{other}.yaml"),
+            format!("other/desired-state/approvals/{}.yaml", group()),
+        ] {
+            pull.files = vec![files];
+            assert!(matches!(judged(&pull), Err(WhyNot::NotInPull { .. })));
+        }
         let mut pull = merged();
         pull.files.push("desired-state/evenkeel.yaml".into());
         assert!(matches!(judged(&pull), Err(WhyNot::OtherFiles { .. })));
@@ -382,6 +394,7 @@ mod tests {
         let other = judge(
             &approval(),
             &Digest::of(b"other"),
+            &path(),
             now(),
             Some(&pull),
             false,
@@ -390,12 +403,13 @@ mod tests {
         let late = judge(
             &approval(),
             &group(),
+            &path(),
             approval().expires,
             Some(&pull),
             false,
         );
         assert!(matches!(late, Err(WhyNot::Expired { .. })));
-        let used = judge(&approval(), &group(), now(), Some(&pull), true);
+        let used = judge(&approval(), &group(), &path(), now(), Some(&pull), true);
         assert_eq!(used, Err(WhyNot::Used { pull: 7 }));
     }
 
@@ -412,6 +426,7 @@ mod tests {
             fingerprint: "0123456789abcdef".into(),
             group: group(),
             target: TargetName("web-1".into()),
+            project: "desired-state".into(),
             expires: now(),
         };
         let pulls = [

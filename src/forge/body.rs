@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 
 use self::differs::{Side, View};
+use super::adopt;
 use super::lifecycle::Settled;
 use super::marker::{self, Marker};
 use super::text::{bounded, code_span, escape_markdown};
@@ -72,16 +73,22 @@ pub fn proposal(case: &Case<'_>) -> Proposal {
             path: approval_path(&case.baseline.prefix, &group.hash),
             content: Some(approval_file(case).into_bytes()),
         }],
+        // The file is new, and named after what is in it.
+        made_from: Vec::new(),
         labels: case.config.labels.clone(),
     }
 }
 
 /// The path of a group's approval, relative to the top of the repository; `prefix` is the baseline's directory.
 pub fn approval_path(prefix: &str, group: &Digest) -> String {
-    let file = format!("approvals/{group}.yaml");
+    in_repository(prefix, &format!("approvals/{group}.yaml"))
+}
+
+/// A path in the baseline's directory `prefix` as one relative to the top of the repository.
+pub fn in_repository(prefix: &str, path: &str) -> String {
     match prefix.trim_matches('/') {
-        "" => file,
-        prefix => format!("{prefix}/{file}"),
+        "" => path.to_owned(),
+        prefix => format!("{prefix}/{path}"),
     }
 }
 
@@ -178,6 +185,7 @@ fn body(case: &Case<'_>) -> String {
         fingerprint: case.group.fingerprint.clone(),
         group: case.group.hash,
         target: case.group.target.clone(),
+        project: marker::project(&case.baseline.prefix),
         expires: expires(case),
     };
     let mut out = format!("{marker}\n");
@@ -329,30 +337,55 @@ fn choices(case: &Case<'_>, out: &mut String) {
         "- **Put the baseline back:** merge. The one who merges has to be a person who neither opened this nor pushed to \
          its branch. If the live state or the baseline changes before, this pull request changes with it."
     );
-    let names: Vec<_> = case
-        .drifts
-        .iter()
-        .take(MAX_SHOWN)
-        .filter(|drift| drift.found_in.is_none())
-        .map(|drift| drift.resource.to_string())
-        .collect();
-    if !names.is_empty() {
-        let _ = writeln!(
-            out,
-            "- **The live state is right:** change the manifest of {} in a pull request of your own; when that is merged, this one is closed.",
-            code_span(&names.join(" "))
-        );
-    }
+    live_is_right(case, out);
+    let again = match case.config.reopen_after_days {
+        0 => "by the next run".to_owned(),
+        days => format!("after {}", count(days as usize, "day")),
+    };
     let _ = writeln!(
         out,
-        "- **Neither now:** close this. It is raised again after {} if it still differs.",
-        count(case.config.reopen_after_days as usize, "day")
+        "- **Neither now:** close this. It is raised again {again} if it still differs."
     );
     let _ = writeln!(
         out,
         "\nGroup {}, cause {}.",
         code_span(&case.group.hash.to_string()),
         code_span(&case.group.fingerprint)
+    );
+}
+
+/// Names the way to the opposite pull request: the command where it can make one, else by hand.
+fn live_is_right(case: &Case<'_>, out: &mut String) {
+    let listed: Vec<_> = case
+        .drifts
+        .iter()
+        .take(MAX_SHOWN)
+        .filter(|drift| drift.found_in.is_none())
+        .collect();
+    if listed.is_empty() {
+        return;
+    }
+    let names: Vec<_> = listed
+        .iter()
+        .map(|drift| drift.resource.to_string())
+        .collect();
+    let names = names.join(" ");
+    let way = match listed
+        .iter()
+        .all(|drift| adopt::edits(drift, case.contents).is_ok())
+    {
+        true => format!(
+            "{} opens a pull request that changes the baseline instead",
+            code_span(&format!("evenkeel adopt {names}"))
+        ),
+        false => format!(
+            "change the manifest of {} in a pull request of your own",
+            code_span(&names)
+        ),
+    };
+    let _ = writeln!(
+        out,
+        "- **The live state is right:** {way}; when that is merged, this one is closed."
     );
 }
 

@@ -3,8 +3,8 @@
 //! Flow: groups that wait for a person and the forge's pull requests → [`decide`] → [`PullAction`]s, which the engine
 //! carries out through [`ports::Forge`](crate::ports::Forge).
 //!
-//! **Invariant:** never two open pull requests for one fingerprint, and none is closed because its target was not
-//! looked at.
+//! **Invariant:** never two open pull requests for one fingerprint, none is closed because its target was not looked at,
+//! and none of another project in the same repository is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -51,6 +51,8 @@ pub enum Settled {
 /// All that deciding takes.
 #[derive(Clone, Debug)]
 pub struct Situation<'a> {
+    /// The baseline that is worked on, see [`marker::project`].
+    pub project: &'a str,
     pub wanted: &'a [Wanted],
     /// The forge's pull requests on evenkeel's branches, in any order and state.
     pub pulls: &'a [PullRequest],
@@ -109,6 +111,13 @@ pub enum PullAction {
         open: usize,
         max: usize,
     },
+    /// Not opened, because another project of the repository has an open one on the branch.
+    Taken {
+        fingerprint: String,
+        number: u64,
+        /// That project, as its marker names it.
+        by: String,
+    },
 }
 
 /// Why an open pull request is no longer right.
@@ -134,6 +143,8 @@ pub enum LeaveBecause {
     StillDiffers,
     /// Its target was not looked at as a whole in this run.
     NotSeen,
+    /// Its marker is gone or damaged, and with it which target it is for.
+    Unmarked,
 }
 
 impl PullAction {
@@ -141,7 +152,10 @@ impl PullAction {
     pub fn is_passive(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Update { .. } | Self::Close { .. } => false,
-            Self::Leave { .. } | Self::LeaveClosed { .. } | Self::Hold { .. } => true,
+            Self::Leave { .. }
+            | Self::LeaveClosed { .. }
+            | Self::Hold { .. }
+            | Self::Taken { .. } => true,
         }
     }
 
@@ -153,14 +167,19 @@ impl PullAction {
             | Self::Close { fingerprint, .. }
             | Self::Leave { fingerprint, .. }
             | Self::LeaveClosed { fingerprint, .. }
-            | Self::Hold { fingerprint, .. } => fingerprint,
+            | Self::Hold { fingerprint, .. }
+            | Self::Taken { fingerprint, .. } => fingerprint,
         }
     }
 }
 
 /// Decides what to do for each cause: closes first, then the rest with the highest risk first.
 pub fn decide(situation: &Situation<'_>) -> Vec<PullAction> {
-    let by_cause = by_cause(situation.pulls);
+    let (others, own): (Vec<_>, Vec<_>) = situation
+        .pulls
+        .iter()
+        .partition(|pull| of_another(situation, pull).is_some());
+    let (by_cause, others) = (by_cause(&own), by_cause(&others));
     let wanted = in_order(situation.wanted);
     let asked: BTreeSet<&str> = wanted.iter().map(|one| one.fingerprint.as_str()).collect();
     let mut actions: Vec<_> = by_cause
@@ -176,6 +195,11 @@ pub fn decide(situation: &Situation<'_>) -> Vec<PullAction> {
         .count()
         - closing;
     for one in wanted {
+        let theirs = others.get(one.fingerprint.as_str());
+        if let Some(taken) = theirs.and_then(|pulls| taken(situation, one, pulls)) {
+            actions.push(taken);
+            continue;
+        }
         let pulls = by_cause.get(one.fingerprint.as_str());
         let action = for_wanted(situation, one, pulls.map_or(&[], Vec::as_slice), open);
         open += usize::from(matches!(action, Some(PullAction::Open { .. })));
@@ -184,10 +208,30 @@ pub fn decide(situation: &Situation<'_>) -> Vec<PullAction> {
     actions
 }
 
+/// The other project that a pull request is for, where its marker names one.
+fn of_another(situation: &Situation<'_>, pull: &PullRequest) -> Option<String> {
+    let project = Marker::parse(&pull.body)?.project;
+    (project != situation.project).then_some(project)
+}
+
+/// Whether another project's open pull request is on the branch of this cause.
+fn taken(
+    situation: &Situation<'_>,
+    wanted: &Wanted,
+    others: &[&PullRequest],
+) -> Option<PullAction> {
+    let pull = open_one(others)?;
+    Some(PullAction::Taken {
+        fingerprint: wanted.fingerprint.clone(),
+        number: pull.number,
+        by: of_another(situation, pull)?,
+    })
+}
+
 /// The pull requests of each cause, the newest first.
-fn by_cause(pulls: &[PullRequest]) -> BTreeMap<&str, Vec<&PullRequest>> {
+fn by_cause<'a>(pulls: &[&'a PullRequest]) -> BTreeMap<&'a str, Vec<&'a PullRequest>> {
     let mut by_cause: BTreeMap<&str, Vec<&PullRequest>> = BTreeMap::new();
-    for pull in pulls {
+    for &pull in pulls {
         if let Some(fingerprint) = marker::fingerprint_of(&pull.branch) {
             by_cause.entry(fingerprint).or_default().push(pull);
         }
@@ -230,16 +274,19 @@ fn no_longer_wanted(
         return leave(LeaveBecause::StillDiffers);
     }
     // What was removed by hand is in no comparison any more. Only a target that was seen whole tells that it is gone.
-    let is_seen =
-        || Marker::parse(&pull.body).is_some_and(|m| situation.fully_seen.contains(&m.target));
-    let settled = situation.settled.get(fingerprint).copied();
-    match settled.or_else(|| is_seen().then_some(Settled::DriftGone)) {
-        Some(because) => PullAction::Close {
-            fingerprint: fingerprint.to_owned(),
-            number: pull.number,
-            because,
-        },
-        None => leave(LeaveBecause::NotSeen),
+    let because = match (
+        situation.settled.get(fingerprint),
+        Marker::parse(&pull.body),
+    ) {
+        (Some(because), _) => *because,
+        (None, None) => return leave(LeaveBecause::Unmarked),
+        (None, Some(marker)) if situation.fully_seen.contains(&marker.target) => Settled::DriftGone,
+        (None, Some(_)) => return leave(LeaveBecause::NotSeen),
+    };
+    PullAction::Close {
+        fingerprint: fingerprint.to_owned(),
+        number: pull.number,
+        because,
     }
 }
 
@@ -365,9 +412,14 @@ impl fmt::Display for LeaveBecause {
         f.write_str(match self {
             Self::UpToDate => "it is up to date",
             Self::Approved => "it is approved",
-            Self::MergeNotHere => "it is merged, and this baseline is older than the merge",
+            Self::MergeNotHere => {
+                "it is merged, and this baseline is older than the merge (git pull)"
+            }
             Self::StillDiffers => "it still differs, but does not wait for approval",
             Self::NotSeen => "its target was not looked at as a whole",
+            Self::Unmarked => {
+                "its first line is gone, so nothing tells what it is for (close it by hand)"
+            }
         })
     }
 }

@@ -14,10 +14,14 @@ use crate::model::{Digest, TargetName};
 /// Every branch that evenkeel makes starts with this.
 pub const BRANCH_PREFIX: &str = "evenkeel/";
 
+/// Every branch of a pull request that makes a live state the baseline starts with this.
+pub const ADOPT_PREFIX: &str = "evenkeel/adopt-";
+
 /// Added to the body when evenkeel itself closes a pull request, so that it is told apart from one that a person closed.
 pub const CLOSED_MARK: &str = "<!-- evenkeel:closed -->";
 
 const START: &str = "<!-- evenkeel fingerprint=";
+const ADOPT_START: &str = "<!-- evenkeel adopts=";
 const END: &str = " -->";
 /// Hexadecimal digits in a fingerprint.
 const FINGERPRINT_DIGITS: usize = 16;
@@ -28,6 +32,8 @@ pub struct Marker {
     pub fingerprint: String,
     pub group: Digest,
     pub target: TargetName,
+    /// Which of the repository's baselines asks, see [`project`].
+    pub project: String,
     /// When the approval in its diff expires.
     pub expires: Timestamp,
 }
@@ -41,6 +47,7 @@ impl Marker {
         let fingerprint = parts.next().filter(|text| is_fingerprint(text))?;
         let group = parts.next()?.strip_prefix("group=")?;
         let target = parts.next()?.strip_prefix("target=")?;
+        let project = parts.next()?.strip_prefix("project=")?;
         let expires = parts.next()?.strip_prefix("expires=")?;
         if parts.next().is_some() {
             return None;
@@ -49,6 +56,7 @@ impl Marker {
             fingerprint: fingerprint.to_owned(),
             group: group.parse().ok()?,
             target: TargetName(target.to_owned()),
+            project: project.to_owned(),
             expires: expires.parse().ok()?,
         })
     }
@@ -58,9 +66,26 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{START}{} group={} target={} expires={}{END}",
-            self.fingerprint, self.group, self.target, self.expires
+            "{START}{} group={} target={} project={} expires={}{END}",
+            self.fingerprint, self.group, self.target, self.project, self.expires
         )
+    }
+}
+
+/// How a marker names a baseline by its directory relative to the top of the repository: without a character that could
+/// end the marker, and never empty.
+pub fn project(prefix: &str) -> String {
+    let mut name = String::new();
+    for byte in prefix.trim_matches('/').bytes() {
+        match byte {
+            b'.' | b'_' | b'/' | b'-' => name.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => name.push(char::from(byte)),
+            byte => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    match name.is_empty() {
+        true => ".".to_owned(),
+        false => name,
     }
 }
 
@@ -71,7 +96,24 @@ pub fn branch(fingerprint: &str) -> String {
 
 /// The branch of the pull request that makes the live state of this resource the baseline.
 pub fn adopt_branch(fingerprint: &str) -> String {
-    format!("{BRANCH_PREFIX}adopt-{fingerprint}")
+    format!("{ADOPT_PREFIX}{fingerprint}")
+}
+
+/// The invisible line of a pull request that adopts these resources, so that none is adopted in two at once.
+pub fn adopt_mark(fingerprints: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<_> = fingerprints.collect();
+    all.sort();
+    all.dedup();
+    format!("{ADOPT_START}{}{END}", all.join(" "))
+}
+
+/// The fingerprints that an [`adopt_mark`] in this body names.
+pub fn adopted_in(body: &str) -> Vec<&str> {
+    let inside = body
+        .split_once(ADOPT_START)
+        .and_then(|(_, rest)| rest.split_once(END));
+    let words = inside.map_or("", |(inside, _)| inside).split(' ');
+    words.filter(|word| is_fingerprint(word)).collect()
 }
 
 /// The fingerprint that a branch of ours is named after; none for any other branch, those of `adopt` included.
@@ -119,6 +161,7 @@ mod tests {
             fingerprint: "0123456789abcdef".into(),
             group: Digest::of(b"group"),
             target: TargetName("web-1".into()),
+            project: project("ops/my -->état"),
             expires: "2026-12-01T00:00:00Z".parse().unwrap(),
         }
     }
@@ -144,6 +187,27 @@ mod tests {
         ] {
             assert_eq!(Marker::parse(&bad), None, "{bad}");
         }
+    }
+
+    // Goal: two directories never have one name, the top of the repository among them.
+    #[test]
+    fn projects_are_told_apart() {
+        let names = ["", "a", "a/b", "a b", "a%20b", "A"].map(project);
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
+        assert_eq!(project("/desired-state/"), "desired-state");
+    }
+
+    // Goal: what an adoption says of itself is read back, also between what a person wrote, and is no request for approval.
+    #[test]
+    fn adoptions_are_known() {
+        let (a, b) = ("0123456789abcdef", "fedcba9876543210");
+        let mark = adopt_mark([b, a, b].map(str::to_owned).into_iter());
+        let body = format!("x\r\n{mark}\r\n<!-- evenkeel adopts=0000000000000000 -->");
+        assert_eq!(adopted_in(&body), [a, b]);
+        assert_eq!(Marker::parse(&body), None);
+        assert!(adopted_in("<!-- evenkeel adopts=x ../y -->").is_empty());
+        assert!(adopted_in(&marker().to_string()).is_empty());
     }
 
     // Goal: only branches that are exactly ours count, so that `evenkeel/adopt-…` or a person's branch is never one.

@@ -100,7 +100,7 @@ pub struct ForgeConfig {
     pub api_url: String,
     /// The environment variable that holds the token. Default `GITHUB_TOKEN`.
     pub token_env: String,
-    /// After how many days a pull request that a person closed unmerged is raised again. Default 7.
+    /// After how many days a pull request that a person closed unmerged is raised again; 0 for the next run. Default 7.
     pub reopen_after_days: u32,
     /// How long an approval is valid. Default 7 days.
     pub approval_valid_days: u32,

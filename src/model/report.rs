@@ -51,7 +51,9 @@ pub struct PullNote {
     pub number: u64,
     pub url: String,
     pub fingerprint: String,
-    /// `opened`, `updated`, `unchanged`, `closed`, `left closed`, `carried out`
+    /// The id of what it is about, or of the first of several; none where the run no longer plans anything for it.
+    pub resource: Option<String>,
+    /// `opened`, `updated`, `unchanged`, `closed`, `left closed until …`, `carried out`; for some with a reason behind it.
     pub what: String,
 }
 

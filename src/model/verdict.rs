@@ -23,7 +23,7 @@ pub enum Mode {
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Allow {
-        /// The approval that allowed it, where one was needed: the path of its file.
+        /// Who approved it and where, when somebody did: `pull request #7 merged by alice`.
         approved_by: Option<String>,
     },
     Held(HeldBecause),

@@ -158,6 +158,7 @@ pub fn troubled() -> RunReport {
         number: 12,
         url: "https://github.example/acme/infra/pull/12".into(),
         fingerprint: groups[3].fingerprint.clone(),
+        resource: Some(groups[3].steps[0].resource.to_string()),
         what: "opened".into(),
     }];
     report
@@ -190,6 +191,7 @@ pub fn approval() -> RunReport {
         number: 7,
         url: "https://github.example/acme/infra/pull/7".into(),
         fingerprint: report.plan.groups[0].fingerprint.clone(),
+        resource: Some(report.plan.groups[0].steps[0].resource.to_string()),
         what: "opened".into(),
     }];
     report

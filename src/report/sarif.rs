@@ -92,7 +92,7 @@ fn rule((kind, change): &RuleKey<'_>) -> ReportingDescriptor {
         Change::Missing => (
             format!("{kind_text} is missing"),
             format!(
-                "The baseline lists a {kind_text} that does not exist on the live system. Make it again with evenkeel reconcile, or take it out of the baseline if it is not wanted any more."
+                "The baseline lists a {kind_text} that does not exist on the live system. Make it again with evenkeel reconcile, or take it out of the baseline (evenkeel adopt, or by hand) if it is not wanted any more."
             ),
         ),
         Change::Extra => (
@@ -104,7 +104,7 @@ fn rule((kind, change): &RuleKey<'_>) -> ReportingDescriptor {
         Change::Changed => (
             format!("{kind_text} differs from the baseline"),
             format!(
-                "Fields of a {kind_text} are not as the baseline says. Find out who changed them. Put them back with evenkeel reconcile, or make the change in the baseline."
+                "Fields of a {kind_text} are not as the baseline says. Find out who changed them. Put them back with evenkeel reconcile, or make the live state the baseline with evenkeel adopt."
             ),
         ),
     };

@@ -1,5 +1,8 @@
 //! The one integration-test binary: each file is a part of it, since each binary costs a link of everything.
 
+mod adopt;
+#[cfg(feature = "github")]
+mod adopt_forge;
 mod cli;
 mod faults;
 #[cfg(feature = "github")]

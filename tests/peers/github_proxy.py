@@ -9,7 +9,8 @@ What it does, so that nobody takes a result for more than it is:
 - The simulator lacks three operations; they are answered here from what went through: the commits of a pull request,
   the comparison of two branches, and the deletion of a file on a branch.
 - Simulator and git server share no state. When a pull request is merged, its files are carried into the git repository
-  as one commit on the base branch, and commit ids are translated between the two.
+  as one commit on the base branch, and so is each file that is written to a branch that git has too. Commit ids are
+  translated between the two.
 - Faults can be asked for (`POST /_control/fault`): an answer that is lost after the request was done, or an answer of
   any status with any headers.
 - Each request of a client is repeated to the judge, a validating proxy for GitHub's OpenAPI description, whose
@@ -103,6 +104,9 @@ class World:
     def carry(self, number, base, user):
         """Carries the files of a merged pull request into the git repository, as one commit on the base branch."""
         _, _, files = self.ask("GET", f"pulls/{number}/files?per_page=100")
+        self.carry_files(files, base, f"Merge pull request #{number}", user)
+
+    def carry_files(self, files, base, message, user):
         old = self.git("rev-parse", f"refs/heads/{base}")
         with tempfile.TemporaryDirectory() as folder:
             env = {
@@ -114,10 +118,9 @@ class World:
             for file in files:
                 self.carry_file(file, base, env)
             tree = self.git("write-tree", env=env)
-            new = self.git("commit-tree", tree, "-p", old, "-m", f"Merge pull request #{number}", env=env)
+            new = self.git("commit-tree", tree, "-p", old, "-m", message, env=env)
         self.git("update-ref", f"refs/heads/{base}", new, old)
         self.match(base)
-        return new
 
     def carry_file(self, file, base, env):
         path = file["filename"]
@@ -203,9 +206,9 @@ class World:
         emulated = self.emulate(method, rest, query, body, user)
         if emulated is not None:
             return 200, {}, emulated
-        if found := re.fullmatch(r"statuses/([0-9a-f]{40})", rest):
-            sha = found[1]
-            path = f"{below}statuses/{self.to_simulator.get(sha, sha)}"
+        if found := re.fullmatch(r"(statuses/|commits/)([0-9a-f]{40})(.*)", rest):
+            where, sha, more = found.groups()
+            path = f"{below}{where}{self.to_simulator.get(sha, sha)}{more}"
         status, headers, data = self.ask(method, path, body)
         if 200 <= status < 300:
             self.learn(method, rest, body, data, user)
@@ -233,6 +236,8 @@ class World:
             path = rest.removeprefix("contents/")
             branch = body.get("branch", "main")
             self.note_commit(branch, data["commit"]["sha"], user, path, body["content"], body["message"])
+            if self.git("for-each-ref", f"refs/heads/{branch}"):
+                self.carry_files([{"filename": path, "status": "added"}], branch, body["message"], user)
         elif (method, rest) == ("POST", "pulls"):
             branch = self.branches.setdefault(data["head"]["ref"], {"base": None, "commits": []})
             name = data["head"]["ref"]

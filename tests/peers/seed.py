@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the simulator's environment for a folder of files: seed.py REPOSITORY FOLDER
 
-The people are the ones that the proxy knows; the main branch holds the folder's files.
+The people are the ones that the proxy knows; the main branch holds the folder's files. Its clock is the machine's, since
+how long something rests is reckoned with both.
 """
 import json
 import os
@@ -26,7 +27,7 @@ def main():
     repo = {"name": repository, "private": False, "files": files_below(folder), "labels": ["drift"]}
     github = {"service": "github", "seed": {"viewer": "evenkeel-bot", "users": users, "repos": [repo]}}
     # JSON is YAML.
-    json.dump({"name": "evenkeel", "task": "tests", "servers": {"github": github}}, sys.stdout)
+    json.dump({"name": "evenkeel", "task": "tests", "now": "wallclock", "servers": {"github": github}}, sys.stdout)
 
 
 if __name__ == "__main__":

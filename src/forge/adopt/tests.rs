@@ -1,7 +1,9 @@
 //! Tests of editing manifests in place.
 
 use proptest::prelude::*;
+use serde_json::Value as Json;
 
+use super::manifest::{is, meanings};
 use super::*;
 use crate::model::{
     Address, Blob, FieldDrift, Fields, Observed, ResourceId, Risk, Span, State, TargetName,
@@ -134,16 +136,27 @@ fn what_may_not_or_cannot_be_adopted() {
     let refusal = |drift: &Drift| changes(drift, &contents, MANIFEST).unwrap_err();
     let mut secret = drift("motd", "content", Blob::of(b"secret").into());
     secret.sensitive = true;
-    assert!(matches!(refusal(&secret), AdoptError::Undisclosed { .. }));
+    assert!(matches!(refusal(&secret), AdoptError::Sensitive { .. }));
     (secret.sensitive, secret.disclose) = (false, false);
     assert!(matches!(refusal(&secret), AdoptError::Undisclosed { .. }));
     let binary = drift("motd", "content", Blob::of(b"\xff").into());
-    assert_eq!(refusal(&binary), AdoptError::Content);
+    assert!(matches!(refusal(&binary), AdoptError::Content { .. }));
     let link = drift("motd", "type", "symlink".into());
-    assert!(matches!(refusal(&link), AdoptError::Field { field } if field == "type"));
+    assert!(matches!(refusal(&link), AdoptError::Type { .. }));
+    let linked = drift("motd", "links", Value::Int(2));
+    assert!(matches!(refusal(&linked), AdoptError::Field { field, .. } if field == "links"));
     let mut extra = drift("/etc/cron.d/x", "type", "file".into());
     extra.change = Change::Extra;
+    assert!(matches!(refusal(&extra), AdoptError::Absent { .. }));
+    extra.found_in = Some(extra.resource.clone());
     assert!(matches!(refusal(&extra), AdoptError::NotListed { .. }));
+    let mut other = drift("motd", "mode", "0700".into());
+    other.resource.kind.0 = "AuthorizedKeys".into();
+    assert!(matches!(refusal(&other), AdoptError::Kind { .. }));
+    other.resource = ResourceId::new(&TargetName("web-1".into()), "Directory", "ops/.ssh");
+    assert!(matches!(refusal(&other), AdoptError::Implied { .. }));
+    (other.resource.name, other.change) = ("motd".into(), Change::Missing);
+    assert!(matches!(refusal(&other), AdoptError::Gone { .. }));
 }
 
 // Goal: without exactly one such document nothing is edited.
@@ -159,6 +172,37 @@ fn the_document_has_to_be_there_once() {
     assert!(matches!(found, Err(AdoptError::NotFound { .. })));
     let broken = edit_manifest("f", "a: [", "File", "motd", &edits);
     assert!(matches!(broken, Err(AdoptError::Unreadable { .. })));
+}
+
+// Goal: directories and links are edited in the fields that they have, and the target of a link, which whoever made it
+// chose, goes into git only where it is disclosed.
+#[test]
+fn directories_and_links() {
+    let manifest = "kind: Directory\nmetadata: { name: etc }\nspec: { path: /etc, mode: \"0755\" } # all\n\
+        ---\nkind: Symlink\nmetadata: { name: now }\nspec:\n  path: /now\n  target: a # first\n  owner: 0\n";
+    let text_of = |drift: &Drift| {
+        let all = changes(drift, &Contents::default(), manifest)?;
+        Ok::<_, AdoptError>(String::from_utf8(all[0].content.clone().unwrap()).unwrap())
+    };
+    let mut dir = drift("etc", "mode", "0700".into());
+    dir.resource.kind.0 = DIRECTORY.into();
+    assert_eq!(text_of(&dir), Ok(manifest.replace("0755", "0700")));
+    let mut link = drift("now", "target", "b".into());
+    link.resource.kind.0 = SYMLINK.into();
+    assert_eq!(
+        text_of(&link),
+        Ok(manifest.replace("a # first", "b # first"))
+    );
+    link.disclose = false;
+    assert!(
+        matches!(text_of(&link), Err(AdoptError::Undisclosed { field, .. }) if field == "target")
+    );
+    link.change = Change::Missing;
+    let absent = text_of(&link).unwrap();
+    assert!(
+        absent.contains("state: absent") && !absent.contains("target"),
+        "{absent}"
+    );
 }
 
 proptest! {

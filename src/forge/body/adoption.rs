@@ -2,14 +2,15 @@
 //!
 //! Flow: drifts and the files that [`adopt`](crate::forge::adopt) changed → [`adopt_proposal`].
 //!
-//! **Invariant:** it carries no marker, so that it is never taken for a request for approval.
+//! **Invariant:** it carries no [`Marker`](crate::forge::marker::Marker), so that it is never taken for a request for
+//! approval.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::differs::{self, Side, View};
-use super::{MAX_BODY_BYTES, baseline, count, time};
+use super::{MAX_BODY_BYTES, baseline, count, in_repository, time};
 use crate::forge::marker;
 use crate::forge::text::{bounded, code_span, escape_markdown};
 use crate::model::{BaselineInfo, Contents, Digest, Drift, ForgeConfig, Risk};
@@ -22,6 +23,8 @@ pub struct Adoption<'a> {
     pub drifts: &'a [&'a Drift],
     /// Paths relative to the baseline's directory.
     pub files: Vec<FileChange>,
+    /// The same files as the baseline has them.
+    pub made_from: Vec<FileChange>,
     pub contents: &'a Contents,
     pub disclosure_key: Option<&'a [u8; 32]>,
     pub baseline: &'a BaselineInfo,
@@ -31,12 +34,8 @@ pub struct Adoption<'a> {
 
 /// Writes the pull request that makes the live state of these resources the baseline.
 pub fn adopt_proposal(adoption: &Adoption<'_>) -> Proposal {
-    let prefix = adoption.baseline.prefix.trim_matches('/');
     let in_repository = |file: &FileChange| FileChange {
-        path: match prefix {
-            "" => file.path.clone(),
-            prefix => format!("{prefix}/{}", file.path),
-        },
+        path: in_repository(&adoption.baseline.prefix, &file.path),
         content: file.content.clone(),
     };
     let title = title(adoption);
@@ -46,6 +45,7 @@ pub fn adopt_proposal(adoption: &Adoption<'_>) -> Proposal {
         title,
         body: body(adoption),
         files: adoption.files.iter().map(in_repository).collect(),
+        made_from: adoption.made_from.iter().map(in_repository).collect(),
         labels: adoption.config.labels.clone(),
     }
 }
@@ -80,8 +80,9 @@ fn body(adoption: &Adoption<'_>) -> String {
         "" => String::new(),
         why => format!(": {}", escape_markdown(why)),
     };
+    let mark = marker::adopt_mark(adoption.drifts.iter().map(|drift| drift.fingerprint()));
     let mut out = format!(
-        "**Merging this makes the live state the baseline.** Nothing is changed on any live system; what differs now is \
+        "{mark}\n**Merging this makes the live state the baseline.** Nothing is changed on any live system; what differs now is \
          expected from then on, and kept.\n\n\
          | | |\n|---|---|\n\
          | Reach | {} |\n\

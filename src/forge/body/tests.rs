@@ -276,6 +276,10 @@ fn adoption_case() {
             path: "web-1/ssh.yaml".into(),
             content: Some(b"kind: File\n".to_vec()),
         }],
+        made_from: vec![FileChange {
+            path: "web-1/ssh.yaml".into(),
+            content: Some(b"kind: Old\n".to_vec()),
+        }],
         contents: &fixture.contents,
         disclosure_key: Some(&KEY),
         baseline: &fixture.baseline,

@@ -142,6 +142,27 @@ pub(super) async fn put_files(
     Ok(changed)
 }
 
+/// The bytes of a file on a branch; none where there is none, or where it is not given whole.
+pub(super) async fn read(
+    client: &Client,
+    branch: &str,
+    path: &str,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let found = content(client, branch, path).await?;
+    Ok(found
+        .filter(|found| found.kind == "file")
+        .and_then(|found| found.bytes()))
+}
+
+async fn content(client: &Client, branch: &str, path: &str) -> Result<Option<Content>, Failure> {
+    let at = format!(
+        "contents/{}?ref={}",
+        encode_path(path),
+        encode_value(branch)
+    );
+    client.find(Call::get(at)).await
+}
+
 /// Makes one file be as wanted, or not be; true when it was not. Looks first each time, so that a lost answer or
 /// a conflict is seen for what it is.
 async fn settle(
@@ -152,12 +173,7 @@ async fn settle(
 ) -> Result<bool, Failure> {
     let mut last = None;
     for attempt in 0..TRIES {
-        let look = format!(
-            "contents/{}?ref={}",
-            encode_path(path),
-            encode_value(&proposal.branch)
-        );
-        let found: Option<Content> = client.find(Call::get(look)).await?;
+        let found = content(client, &proposal.branch, path).await?;
         let is_right = match (&found, wanted) {
             (None, None) => true,
             (Some(found), Some(wanted)) if found.kind == "file" => {

@@ -132,6 +132,35 @@ impl GitHub {
         branch::delete(&self.client, name).await.map_err(failed)
     }
 
+    /// Refuses when a branch has other files than those that the changes were made from.
+    async fn has_what_was_read(
+        &self,
+        proposal: &Proposal,
+        branch: &str,
+        action: &str,
+    ) -> Result<(), ForgeError> {
+        for file in &proposal.made_from {
+            let found = branch::read(&self.client, branch, &file.path)
+                .await
+                .map_err(self.failed(action))?;
+            if found != file.content {
+                return Err(ForgeError::Refused {
+                    action: action.to_owned(),
+                    why: format!(
+                        "{} has another {} than the commit that was read",
+                        self.base,
+                        file.path.escape_debug()
+                    ),
+                    hint: format!(
+                        "push what is missing there, or fetch and check out {}, and run again",
+                        self.base
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
     async fn open_new(
         &self,
         proposal: &Proposal,
@@ -140,6 +169,16 @@ impl GitHub {
     ) -> Result<PullRequest, ForgeError> {
         self.prepare(proposal, before, action).await?;
         let failed = self.failed(action);
+        // The branch is at a commit of the base and nobody knows of it, so what it has now is what will be changed.
+        if let Err(error) = self
+            .has_what_was_read(proposal, &proposal.branch, action)
+            .await
+        {
+            branch::delete(&self.client, &proposal.branch)
+                .await
+                .map_err(&failed)?;
+            return Err(error);
+        }
         branch::put_files(&self.client, proposal, &[])
             .await
             .map_err(&failed)?;
@@ -172,6 +211,7 @@ impl GitHub {
                 hint: "run again when it is closed: each run decides anew".into(),
             });
         }
+        self.has_what_was_read(proposal, &self.base, action).await?;
         let work = pulls::work(client, number).await.map_err(&failed)?;
         let mut own: Vec<_> = self
             .own()

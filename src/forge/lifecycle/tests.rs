@@ -9,6 +9,8 @@ use crate::ports::Person;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 const TARGET: &str = "web-1";
+const PROJECT: &str = "desired-state";
+const OTHER: &str = "other/desired-state";
 
 /// The world that decisions act on: what is asked, and the forge's pull requests.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ impl World {
 
     fn decide(&self) -> Vec<PullAction> {
         decide(&Situation {
+            project: PROJECT,
             wanted: &self.wanted,
             pulls: &self.pulls,
             settled: &self.settled,
@@ -79,7 +82,8 @@ impl World {
                 }
                 PullAction::Leave { .. }
                 | PullAction::LeaveClosed { .. }
-                | PullAction::Hold { .. } => {}
+                | PullAction::Hold { .. }
+                | PullAction::Taken { .. } => {}
             }
         }
     }
@@ -114,6 +118,7 @@ fn body(fingerprint: &str, group: Digest, expires: Timestamp) -> String {
         fingerprint: fingerprint.to_owned(),
         group,
         target: TargetName(TARGET.into()),
+        project: PROJECT.into(),
         expires,
     }
     .to_string()
@@ -249,7 +254,13 @@ fn without_marker_coverage_does_not_close() {
     );
     lost.body = "edited".into();
     world.pulls = vec![lost];
-    assert!(world.decide()[0].is_passive());
+    assert!(matches!(
+        &world.decide()[..],
+        [PullAction::Leave {
+            because: LeaveBecause::Unmarked,
+            ..
+        }]
+    ));
 }
 
 // Goal: a person's "no" holds for the configured time, then the cause is raised again as a new pull request.
@@ -381,6 +392,91 @@ fn other_branches_do_not_count() {
     assert!(matches!(&world.decide()[..], [PullAction::Open { .. }]));
 }
 
+// Goal: a second project in the repository, whose target has the same name, is left alone: its pull request is neither
+// closed nor updated nor counted, and no second one is opened on its branch.
+#[test]
+fn another_project_is_left_alone() {
+    let mut world = World::new();
+    world.max_open = 1;
+    world.fully_seen.insert(TargetName(TARGET.into()));
+    let mut theirs = pull(
+        1,
+        &fingerprint(1),
+        PullState::Open,
+        group(1),
+        world.now + VALID,
+    );
+    theirs.body = theirs.body.replace(PROJECT, OTHER);
+    world.pulls = vec![theirs];
+    assert_eq!(world.decide(), []);
+    world.wanted = vec![
+        wanted(1, 2, ApprovalState::None),
+        wanted(2, 2, ApprovalState::None),
+    ];
+    assert!(matches!(
+        &world.decide()[..],
+        [PullAction::Taken { number: 1, by, .. }, PullAction::Open { .. }] if by == OTHER
+    ));
+    world.pulls[0].state = PullState::Merged;
+    world.pulls[0].closed_at = Some(world.now);
+    world.max_open = 2;
+    assert!(matches!(
+        &world.decide()[..],
+        [
+            PullAction::Open { follows: None, .. },
+            PullAction::Open { .. }
+        ]
+    ));
+}
+
+// Goal: the pull request that adopts the live state of a cause is nobody's request for approval: it neither stands in for
+// the one that is, nor counts as one that is open, nor is it closed when the drift is gone; and merged it approves nothing.
+#[test]
+fn an_adoption_is_left_alone() {
+    let mut world = World::new();
+    let cause = fingerprint(1);
+    let adoption = PullRequest {
+        branch: marker::adopt_branch(&cause),
+        body: marker::adopt_mark([cause.clone()].into_iter()),
+        ..pull(7, &cause, PullState::Open, group(1), world.now)
+    };
+    world.pulls.push(adoption.clone());
+    world.wanted.push(wanted(1, 1, ApprovalState::None));
+    world.differing.insert(cause.clone());
+    world.fully_seen.insert(TargetName(TARGET.into()));
+    world.max_open = 1;
+    let actions = world.decide();
+    assert!(
+        matches!(&actions[..], [PullAction::Open { follows: None, .. }]),
+        "{actions:?}"
+    );
+    world.apply(&actions);
+
+    world.wanted.clear();
+    world.differing.clear();
+    world.settled.insert(cause.clone(), Settled::DriftGone);
+    let actions = world.decide();
+    assert!(
+        matches!(&actions[..], [PullAction::Close { number, .. }] if *number != adoption.number),
+        "{actions:?}"
+    );
+    let approval = crate::model::Approval {
+        group: group(1),
+        fingerprint: cause,
+        expires: world.now,
+        origin: crate::model::Span {
+            file: String::new(),
+            line: 1,
+            column: 1,
+        },
+    };
+    let merged = PullRequest {
+        state: PullState::Merged,
+        ..adoption
+    };
+    assert!(crate::forge::approval::candidates(&[merged], &approval).is_empty());
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let approval = prop_oneof![
         Just(ApprovalState::None),
@@ -388,7 +484,7 @@ fn any_world() -> impl Strategy<Value = World> {
         Just(ApprovalState::Refused)
     ];
     let wants = prop::collection::vec((0..6u8, 0..3u8, approval, 0..3u8), 0..8);
-    let pulls = prop::collection::vec((0..6u8, 0..3u8, 0..3u8, 0..20u32, 0..4u8), 0..12);
+    let pulls = prop::collection::vec((0..6u8, 0..3u8, 0..3u8, 0..20u32, 0..5u8), 0..12);
     let marks = prop::collection::vec((0..6u8, 0..3u8), 0..6);
     (wants, pulls, marks, any::<bool>(), 0..5usize).prop_map(
         |(wants, pulls, marks, seen, max_open)| {
@@ -419,6 +515,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 match flaw {
                     1 => one.body = "edited by a person".into(),
                     2 => one.body.push_str(marker::CLOSED_MARK),
+                    4 => one.body = one.body.replace(PROJECT, OTHER),
                     _ => {}
                 }
                 world.pulls.push(one);
@@ -446,21 +543,29 @@ fn any_world() -> impl Strategy<Value = World> {
 
 proptest! {
     // Goal: from any state of the forge, what is decided settles after one round, never leads to two open pull
-    // requests for one cause, and never opens more than the bound allows. Method: carry the actions out and decide again.
+    // requests for one cause, never opens more than the bound allows, and touches nothing of another project. Method:
+    // carry the actions out and decide again.
     #[test]
     fn decisions_settle(mut world in any_world()) {
-        let open_before = world.pulls.iter().filter(|p| p.state == PullState::Open).count();
+        let is_theirs = |pull: &&PullRequest| pull.body.contains(OTHER);
+        let theirs: Vec<_> = world.pulls.iter().filter(is_theirs).cloned().collect();
+        let open = |world: &World| {
+            let ours = world.pulls.iter().filter(|pull| !is_theirs(pull));
+            ours.filter(|pull| pull.state == PullState::Open).count()
+        };
+        let open_before = open(&world);
         let actions = world.decide();
         world.apply(&actions);
         let again = world.decide();
         // What could not be opened for want of room may follow when closing has made some; nothing else may.
         prop_assert!(again.iter().all(PullAction::is_passive), "{actions:?} then {again:?}");
-        let mut open = BTreeMap::new();
+        let mut branches = BTreeMap::new();
         for pull in world.pulls.iter().filter(|p| p.state == PullState::Open) {
-            *open.entry(pull.branch.clone()).or_insert(0) += 1;
+            *branches.entry(pull.branch.clone()).or_insert(0) += 1;
         }
-        prop_assert!(open.values().all(|count| *count == 1), "{open:?}");
-        prop_assert!(open.len() <= open_before.max(world.max_open));
+        prop_assert!(branches.values().all(|count| *count == 1), "{branches:?}");
+        prop_assert!(open(&world) <= open_before.max(world.max_open));
+        prop_assert!(theirs.iter().all(|pull| world.pulls.contains(pull)));
         let mut causes = BTreeSet::new();
         prop_assert!(actions.iter().all(|action| causes.insert(action.fingerprint())));
     }

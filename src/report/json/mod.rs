@@ -332,6 +332,7 @@ fn pull(pull: &model::PullNote) -> schema::Pull {
         number: pull.number,
         url: pull.url.clone(),
         fingerprint: pull.fingerprint.clone(),
+        id: pull.resource.clone(),
         what: pull.what.clone(),
     }
 }

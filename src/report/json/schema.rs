@@ -193,7 +193,7 @@ pub struct Group {
     pub risk: Risk,
     /// `allow` or `held`; null where the guard was not asked.
     pub verdict: Option<&'static str>,
-    /// The file of the approval that allowed it, where one was needed.
+    /// Who approved it and where, when somebody did: `pull request #7 merged by alice`.
     pub approved_by: Option<String>,
     pub steps: Vec<Step>,
 }
@@ -269,6 +269,9 @@ pub struct Pull {
     pub number: u64,
     pub url: String,
     pub fingerprint: String,
+    /// The resource's id, or that of the first of several; null where nothing is planned for it any more.
+    pub id: Option<String>,
+    /// `opened`, `updated`, `unchanged`, `closed`, `left closed until …`, `carried out`; for some with a reason behind it.
     pub what: String,
 }
 

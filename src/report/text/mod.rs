@@ -340,7 +340,11 @@ fn pulls(page: &mut Page, report: &RunReport) {
     let items: Vec<_> = report
         .pulls
         .iter()
-        .map(|pull| (format!("#{} {}", pull.number, pull.what), pull.url.clone()))
+        .map(|pull| {
+            let about = pull.resource.iter().map(|id| format!(" ({id})"));
+            let name = format!("#{} {}", pull.number, pull.what);
+            (name, pull.url.clone() + &about.collect::<String>())
+        })
         .collect();
     list(page, "pull requests", Ink::Title, &items);
 }

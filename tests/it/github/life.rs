@@ -1,8 +1,4 @@
 //! The life of pull requests against a stateful GitHub API, with requests judged against GitHub's OpenAPI description.
-//!
-//! Runs where `tests/peers/github.sh up` has set its variables; elsewhere each test says that it is skipped, which
-//! `EVENKEEL_REQUIRE_PEERS=1` makes a failure. What the peer cannot do by itself is said in
-//! `tests/peers/github_proxy.py`.
 
 use std::process::Command;
 
@@ -11,58 +7,27 @@ use evenkeel::forge::github::GitHub;
 use evenkeel::forge::marker::{CLOSED_MARK, branch};
 use evenkeel::model::{Approval, Digest, Span};
 use evenkeel::ports::{Forge, ForgeError, Proposal, PullRequest, PullState, StatusState};
-use octocrab::Octocrab;
-use octocrab::service::middleware::retry::RetryConfig;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 
+use super::peer::{Peer, variable};
 use super::{VirtualClock, approval_path, config, connect, proposal, start};
-
-/// Faults are the server's, not a test's, so one test runs at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// The server, evenkeel's way to it, and one cause that no other test uses.
 struct Life {
     forge: GitHub,
     fingerprint: String,
-    url: String,
-    control: Octocrab,
-    _alone: MutexGuard<'static, ()>,
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(format!("EVENKEEL_TEST_{name}")).ok()
-}
-
-fn plain_client(url: &str, token: &str) -> Octocrab {
-    Octocrab::builder()
-        .add_retry_config(RetryConfig::None)
-        .base_uri(url)
-        .unwrap()
-        .personal_token(token.to_owned())
-        .build()
-        .unwrap()
+    peer: Peer,
 }
 
 impl Life {
     async fn start(fingerprint: &str) -> Option<Self> {
-        let Some(url) = variable("GITHUB_URL") else {
-            assert!(
-                std::env::var_os("EVENKEEL_REQUIRE_PEERS").is_none(),
-                "EVENKEEL_REQUIRE_PEERS is set, and no GitHub simulator runs"
-            );
-            println!("skipped: no GitHub simulator (see tests/peers/github.sh)");
-            return None;
-        };
-        let alone = ALONE.lock().await;
-        let repository = variable("GITHUB_REPOSITORY").unwrap();
+        let peer = Peer::start().await?;
+        let config = config(&peer.url, &peer.repository);
         let token = variable("TOKEN_BOT").unwrap();
         Some(Self {
-            forge: connect(&config(&url, &repository), &token, VirtualClock::new()),
+            forge: connect(&config, &token, VirtualClock::new()),
             fingerprint: fingerprint.to_owned(),
-            control: plain_client(&variable("GITHUB_CONTROL").unwrap(), "none"),
-            url,
-            _alone: alone,
+            peer,
         })
     }
 
@@ -77,28 +42,8 @@ impl Life {
         self.forge.open(&self.proposal(state)).await.unwrap()
     }
 
-    async fn fault(&self, fault: Value) {
-        let _: Value = self.control.post("/fault", Some(&fault)).await.unwrap();
-    }
-
-    /// What somebody does by their own hand at the forge.
-    async fn by_hand(&self, who: &str, verb: &str, path: &str, body: Value) -> Value {
-        let token = variable(&format!("TOKEN_{who}")).unwrap();
-        let client = plain_client(&self.url, &token);
-        let path = format!("/repos/{}/{path}", variable("GITHUB_REPOSITORY").unwrap());
-        let answer = match verb {
-            "PUT" => client.put(path, Some(&body)).await,
-            "PATCH" => client.patch(path, Some(&body)).await,
-            "GET" => client.get(path, None::<&()>).await,
-            _ => unreachable!("no other verb is used"),
-        };
-        answer.unwrap()
-    }
-
     async fn merge(&self, who: &str, number: u64) -> PullRequest {
-        let path = format!("pulls/{number}/merge");
-        self.by_hand(who, "PUT", &path, json!({ "merge_method": "merge" }))
-            .await;
+        self.peer.merge(who, number).await;
         self.forge.pull(number).await.unwrap()
     }
 
@@ -114,7 +59,14 @@ impl Life {
                 column: 1,
             },
         };
-        approval::judge(&approval, &group, start(), Some(pull), false)
+        approval::judge(
+            &approval,
+            &group,
+            &approval_path(state),
+            start(),
+            Some(pull),
+            false,
+        )
     }
 
     /// How many pull requests of this cause there are.
@@ -124,21 +76,6 @@ impl Life {
         let listed = pulls.iter().filter(|pull| pull.branch == branch).count();
         assert_eq!(self.forge.pulls(&branch).await.unwrap().len(), listed);
         listed
-    }
-
-    /// No request, of evenkeel's or of the test's, may break GitHub's own description.
-    async fn requests_conform(&self) {
-        let requests: Vec<Value> = self.control.get("/requests", None::<&()>).await.unwrap();
-        let by_users: Vec<_> = requests
-            .iter()
-            .filter(|one| !one["user"].is_null())
-            .collect();
-        assert!(!by_users.is_empty());
-        if variable("GITHUB_JUDGED").as_deref() == Some("1") {
-            for request in by_users {
-                assert_eq!(request["violations"], json!([]), "{request}");
-            }
-        }
     }
 }
 
@@ -183,7 +120,7 @@ async fn opened_updated_merged() {
             .unwrap();
     }
     let path = format!("issues/{}/comments", merged.number);
-    let comments = life.by_hand("ALICE", "GET", &path, Value::Null).await;
+    let comments = life.peer.look(&path).await;
     assert_eq!(comments.as_array().unwrap().len(), 1);
 
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +141,7 @@ async fn opened_updated_merged() {
         .forge
         .status(head.trim(), "evenkeel", StatusState::Success, "clean");
     status.await.unwrap();
-    life.requests_conform().await;
+    life.peer.requests_conform().await;
 }
 
 // Goal: whoever wrote, pushed or is no person does not approve by merging; and their commits are not overwritten.
@@ -216,11 +153,11 @@ async fn wrong_hands() {
     let opened = life.open('c').await;
     let path = format!("contents/{}", approval_path('c'));
     let at = format!("{path}?ref={}", branch(&life.fingerprint));
-    let content = life.by_hand("BOB", "GET", &at, Value::Null).await;
+    let content = life.peer.by_hand("BOB", "GET", &at, Value::Null).await;
     let push = json!({
         "message": "longer", "content": "eA==", "branch": branch(&life.fingerprint), "sha": content["sha"],
     });
-    life.by_hand("BOB", "PUT", &path, push).await;
+    life.peer.by_hand("BOB", "PUT", &path, push).await;
     let refused = life
         .forge
         .update(&opened, &life.proposal('d'))
@@ -245,7 +182,7 @@ async fn wrong_hands() {
             other => panic!("{other:?}"),
         }
     }
-    life.requests_conform().await;
+    life.peer.requests_conform().await;
 }
 
 // Goal: whichever answer is lost, there is one branch, one pull request and one comment in the end.
@@ -262,16 +199,18 @@ async fn lost_answers() {
         ("PATCH", r"pulls/\d+$"),
         ("DELETE", "git/refs/"),
     ] {
-        life.fault(json!({ "method": method, "path": path })).await;
+        life.peer
+            .fault(json!({ "method": method, "path": path }))
+            .await;
     }
     let opened = life.open('1').await;
     let comment = life.forge.comment(opened.number, "outcome:1", "done");
     comment.await.unwrap();
     let path = format!("issues/{}/comments", opened.number);
-    let comments = life.by_hand("ALICE", "GET", &path, Value::Null).await;
+    let comments = life.peer.look(&path).await;
     assert_eq!(comments.as_array().unwrap().len(), 1);
     let commits = format!("pulls/{}/commits", opened.number);
-    let commits = life.by_hand("ALICE", "GET", &commits, Value::Null).await;
+    let commits = life.peer.look(&commits).await;
     assert_eq!(commits.as_array().unwrap().len(), 1);
     assert_eq!(life.count().await, 1);
     life.forge.close(&opened).await.unwrap();
@@ -280,13 +219,8 @@ async fn lost_answers() {
         PullState::Closed
     );
     assert_eq!(life.count().await, 1);
-    let requests: Vec<Value> = life.control.get("/requests", None::<&()>).await.unwrap();
-    let lost = requests
-        .iter()
-        .filter(|one| one["fault"] == "no answer")
-        .count();
-    assert_eq!(lost, 6);
-    life.requests_conform().await;
+    assert_eq!(life.peer.failed().await, 6);
+    life.peer.requests_conform().await;
 }
 
 // Goal: what is closed can be raised again as a new pull request, whoever closed it and whether or not the branch is
@@ -301,7 +235,8 @@ async fn closed_and_raised_again() {
     let second = life.open('2').await;
     assert_ne!(first.number, second.number);
     let path = format!("pulls/{}", second.number);
-    life.by_hand("ALICE", "PATCH", &path, json!({ "state": "closed" }))
+    life.peer
+        .by_hand("ALICE", "PATCH", &path, json!({ "state": "closed" }))
         .await;
     let third = life.open('3').await;
     assert_eq!(life.count().await, 3);
@@ -315,7 +250,8 @@ async fn closed_and_raised_again() {
         (by(&first).as_str(), by(&second).as_str()),
         ("evenkeel-bot", "alice")
     );
-    life.requests_conform().await;
+    life.forge.close(&third).await.unwrap();
+    life.peer.requests_conform().await;
 }
 
 // Goal: a refusal for the rate of requests and a failing gateway are waited out on the clock.
@@ -325,11 +261,15 @@ async fn limits_and_gateways() {
         return;
     };
     let fault = |method: &str, path: &str, status: u16, headers: Value| json!({ "method": method, "path": path, "when": "before", "status": status, "headers": headers, "times": 2 });
-    life.fault(fault("POST", "pulls$", 429, json!({ "Retry-After": "3" })))
+    life.peer
+        .fault(fault("POST", "pulls$", 429, json!({ "Retry-After": "3" })))
         .await;
-    life.fault(fault("GET", r"pulls/\d+/files", 502, json!({})))
+    life.peer
+        .fault(fault("GET", r"pulls/\d+/files", 502, json!({})))
         .await;
-    assert_eq!(life.open('4').await.files, [approval_path('4')]);
+    let opened = life.open('4').await;
+    assert_eq!(opened.files, [approval_path('4')]);
     assert_eq!(life.count().await, 1);
-    life.requests_conform().await;
+    life.forge.close(&opened).await.unwrap();
+    life.peer.requests_conform().await;
 }

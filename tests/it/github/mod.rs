@@ -1,4 +1,5 @@
-//! The GitHub forge: against answers made up here (`faults`), and against a stateful server (`life`).
+//! The GitHub forge: against answers made up here (`faults`), against a stateful server (`life`), and from the built
+//! program to that server (`pulls`).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use secrecy::SecretString;
 
 mod faults;
 mod life;
+mod peer;
+mod pulls;
+mod site;
 
 pub const BRANCH: &str = "evenkeel/0123456789abcdef";
 
@@ -79,6 +83,7 @@ pub fn proposal(state: char) -> Proposal {
             path: approval_path(state),
             content: Some(format!("state: {state}\n").into_bytes()),
         }],
+        made_from: Vec::new(),
         labels: Vec::new(),
     }
 }
