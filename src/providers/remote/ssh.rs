@@ -250,7 +250,8 @@ impl SshConnector {
             code::ABSENT => (
                 ReasonCode::Unreachable,
                 format!(
-                    "the worker of this version is not installed on {host}: evenkeel worker install sets it up"
+                    "the worker of this version is not installed on {host}: root has to put it at {SUDO_DIR}/worker-{}",
+                    self.program.digest
                 ),
             ),
             code::OTHER_MACHINE => (
@@ -268,7 +269,7 @@ impl SshConnector {
             code::CHANGED => (
                 ReasonCode::Unreachable,
                 format!(
-                    "the worker on {host} is not what was sent there: somebody changed it, and nothing was started; look into that, then evenkeel worker clean and install it anew"
+                    "the worker on {host} is not what was sent there: somebody changed it, and nothing was started; look into that, then remove it there"
                 ),
             ),
             code::UNSAFE if is_sudo => (

@@ -303,8 +303,15 @@ fn a_login_without_rights() {
     tamper(&host);
     host.run(&["chmod", "0700", "/srv/keel"]);
     let report = fleet.json(4, "plan");
-    assert!(count(&report, "not_evaluated") > 0);
-    assert_eq!(count(&report, "clean"), 0, "{report:#}");
+    let unseen = report["not_evaluated"].to_string();
+    for id in [
+        "File/conf",
+        "File/motd",
+        "Symlink/current",
+        "PrivilegedFiles/powers",
+    ] {
+        assert!(unseen.contains(&format!("h2/{id}\"")), "{id}: {unseen}");
+    }
     host.run(&["chmod", "0755", "/srv/keel"]);
 }
 
@@ -355,7 +362,12 @@ fn lost_in_the_middle_of_a_step() {
         let report: Json = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{way}: {report:#}");
         let errors = report["errors"].to_string();
-        assert!(errors.contains("lost the target"), "{way}: {errors}");
+        // A host that is back at once is looked at in the same run.
+        let said = match way {
+            "cut" => "lost the target",
+            _ => "the worker on h1 failed",
+        };
+        assert!(errors.contains(said), "{way}: {errors}");
         assert!(listing(&two).ends_with("listen h2.example"), "{way}");
         fleet.run(&["journal", "verify"]).expect(0);
         if way == "cut" {
@@ -364,10 +376,8 @@ fn lost_in_the_middle_of_a_step() {
         }
         one.write("/usr/local/bin/wait-here", "#!/bin/sh\nexit 0\n");
         let report = fleet.json(0, "reconcile");
-        assert!(
-            !report["recovered"].as_array().unwrap().is_empty(),
-            "{way}: {report:#}"
-        );
+        let recovered = report["recovered"].as_array().unwrap();
+        assert_eq!(recovered.is_empty(), way != "cut", "{way}: {report:#}");
         assert!(listing(&one).ends_with("listen h1.example"), "{way}");
         assert!(!listing(&one).contains(".evenkeel"), "{way}");
         fleet.run(&["journal", "verify"]).expect(0);
