@@ -92,7 +92,8 @@ fn keys(desired: &Desired, observed: Observed, live: Option<&[u8]>) -> Finished 
         .state()
         .is_some_and(|state| state.get("type") == Some(&"file".into()));
     let finished = remedied(desired, observed, None);
-    if finished.made.is_some() && is_file {
+    // An exclusive file is made anew, whatever it holds; one that is too large to be sent must not escape by that.
+    if finished.made.is_some() && is_file && !kinds::is_exclusive(desired) {
         let text = "the worker did not send the keys that differ";
         return Finished {
             observed: Observed::NotEvaluated(Reason::new(ReasonCode::Unreachable, text)),

@@ -3,7 +3,8 @@
 use std::os::unix::fs::symlink;
 
 use evenkeel::model::{Observed, Step};
-use evenkeel::ports::{ActContext, ActError};
+use evenkeel::ports::{ActContext, ActError, Provider};
+use evenkeel::providers::host::LocalFs;
 
 use super::fixture::{Fixture, block, inverse};
 
@@ -173,7 +174,9 @@ fn own_places_are_addresses() {
         own(fixture.temp.path().join("elsewhere")),
         own(fixture.temp.path().join("alias/not/there/yet")),
     ];
-    let places = fixture.host().own_places();
+    let places = fixture
+        .host_on(LocalFs::open(&fixture.root).unwrap())
+        .own_places();
     let addresses: Vec<_> = places
         .iter()
         .map(|place| place.address.0.as_str())

@@ -283,7 +283,8 @@ pub fn describe(desired: &Desired, observed: &mut Observed, content: Option<&[u8
         .insert("keys".into(), Value::Map(grants.collect()));
 }
 
-fn is_exclusive(desired: &Desired) -> bool {
+/// Whether the file may hold no other keys than the listed ones.
+pub fn is_exclusive(desired: &Desired) -> bool {
     desired.options.get(EXCLUSIVE) == Some(&Value::Bool(true))
 }
 
