@@ -15,9 +15,9 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-pub use authorized_keys::{
-    beyond as keys_beyond, content as keys_content, describe, is_exclusive, make_sound,
-};
+#[cfg(feature = "controller")]
+pub use authorized_keys::is_exclusive;
+pub use authorized_keys::{beyond as keys_beyond, content as keys_content, describe, make_sound};
 pub use privileged::ALLOW;
 pub use remedy::remedy;
 pub use terms::Decoding;
