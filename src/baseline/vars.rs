@@ -12,8 +12,6 @@ use crate::model::{Problems, Scalar, TargetName, Vars};
 pub(super) const MAX_VARS: usize = 256;
 /// The most labels of one target or group.
 const MAX_LABELS: usize = 64;
-/// How many targets a message names.
-const MAX_NAMED: usize = 5;
 
 /// Declared values with where they stand.
 pub(super) type Given<'a> = BTreeMap<&'a str, (Scalar, &'a Yaml)>;
@@ -161,27 +159,12 @@ pub(super) fn are_there(
             ),
         };
         problems.push(
-            node.problem(format!("`{name}` has no value for {}", named(&without)))
-                .hint(hint),
+            node.problem(format!(
+                "`{name}` has no value for {}",
+                TargetName::several(without.iter().copied())
+            ))
+            .hint(hint),
         );
     }
     all
-}
-
-fn named(targets: &[&TargetName]) -> String {
-    let shown: Vec<_> = targets
-        .iter()
-        .take(MAX_NAMED)
-        .map(|target| target.0.as_str())
-        .collect();
-    let more = match targets.len().saturating_sub(MAX_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let word = if targets.len() == 1 {
-        "target"
-    } else {
-        "targets"
-    };
-    format!("{word} {}{more}", shown.join(", "))
 }

@@ -10,9 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::document::Declared;
 use crate::model::{Problem, Problems, TargetName};
 
-/// How many targets a problem names.
-const MAX_NAMED: usize = 5;
-
 /// Brings the problems of targets together, in the order of file and line.
 pub fn told_once(
     problems: Vec<(&TargetName, Problems)>,
@@ -42,30 +39,13 @@ pub fn told_once(
             .as_ref()
             .and_then(|at| sharing.get(at.file.as_str()));
         if all.is_some_and(|all| all.len() > targets.len()) {
-            problem.message.push_str(&naming(&targets));
+            let several = TargetName::several(targets.iter().copied());
+            problem.message.push_str(&format!(" (for {several})"));
         }
         together.push(problem);
     }
     together.sort();
     together
-}
-
-fn naming(targets: &BTreeSet<&TargetName>) -> String {
-    let shown: Vec<_> = targets
-        .iter()
-        .take(MAX_NAMED)
-        .map(|target| target.0.as_str())
-        .collect();
-    let more = match targets.len().saturating_sub(MAX_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let word = if targets.len() == 1 {
-        "target"
-    } else {
-        "targets"
-    };
-    format!(" (for {word} {}{more})", shown.join(", "))
 }
 
 #[cfg(test)]

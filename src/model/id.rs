@@ -45,6 +45,26 @@ pub struct RunId(pub String);
 #[error("a resource is written target/Kind/name, such as web-1/File/motd")]
 pub struct IdParseError;
 
+/// How many targets are named one by one in a sentence.
+const MAX_NAMED: usize = 5;
+
+impl TargetName {
+    /// These targets in a sentence: `target web-1`, `targets web-1, web-2 and 3 more`.
+    pub fn several<'a>(targets: impl ExactSizeIterator<Item = &'a Self>) -> String {
+        let count = targets.len();
+        let shown: Vec<_> = targets
+            .take(MAX_NAMED)
+            .map(|name| name.0.as_str())
+            .collect();
+        let more = match count.saturating_sub(MAX_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let plural = if count == 1 { "" } else { "s" };
+        format!("target{plural} {}{more}", shown.join(", "))
+    }
+}
+
 impl ResourceId {
     /// Makes an id from its three parts.
     pub fn new(target: &TargetName, kind: &str, name: impl Into<String>) -> Self {

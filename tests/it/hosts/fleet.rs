@@ -117,13 +117,7 @@ impl Fleet {
             .unwrap()
             .iter()
             .filter(|one| one["id"].as_str().unwrap().starts_with(&format!("{host}/")))
-            .map(|one| {
-                one["reason"]["text"]
-                    .as_str()
-                    .or(one["reason"].as_str())
-                    .unwrap_or_default()
-                    .to_owned()
-            })
+            .map(|one| one["reason"].as_str().unwrap().to_owned())
             .collect();
         reasons.dedup();
         reasons
@@ -290,6 +284,45 @@ fn a_changed_worker_is_not_started() {
     host.run(&["test", "!", "-e", "/root/started"]);
     host.run(&["rm", &worker]);
     fleet.json(2, "plan");
+}
+
+// Goal: with sudo the worker runs as root only when it is the one whose digest sudoers names, in a folder that root alone can
+// write; a missing one, a changed one, a missing line and an open folder are each refused in a sentence of their own.
+#[test]
+fn sudo_starts_what_sudoers_pins() {
+    let Some(hosts) = Hosts::start() else { return };
+    let host = hosts.take("h3");
+    let more = ", user: deploy, become: sudo";
+    let Some(fleet) = Fleet::new(&hosts, &["h3"], more) else {
+        return;
+    };
+    tamper(&host);
+    let refused = |because: &str| {
+        let reasons = Fleet::reasons(&fleet.json(4, "plan"), "h3");
+        assert!(reasons[0].contains(because), "{because}: {reasons:?}");
+    };
+    let folder = "/usr/local/lib/evenkeel";
+    let worker = std::fs::read(&fleet.worker).unwrap();
+    host.run(&["install", "-d", "-m", "755", folder]);
+    refused("is not installed on h3");
+    host.write("/root/worker", &worker);
+    let sum = host.run(&["sha256sum", "/root/worker"]);
+    let digest = sum.split(' ').next().unwrap();
+    let path = format!("{folder}/worker-{digest}");
+    host.run(&["install", "-m", "755", "/root/worker", &path]);
+    refused("sudo: ");
+    host.write(
+        "/etc/sudoers.d/evenkeel-worker",
+        format!("deploy ALL=(root) NOPASSWD: sha256:{digest} {path} serve\n"),
+    );
+    assert_eq!(count(&fleet.json(0, "reconcile"), "drifted"), 0);
+    assert!(listing(&host).ends_with("listen h3.example"));
+    host.run(&["sh", "-c", "echo >>\"$1\"", "sh", &path]);
+    refused("somebody changed it");
+    host.run(&["install", "-m", "755", "/root/worker", &path]);
+    host.run(&["chmod", "777", folder]);
+    refused("does not belong to root alone");
+    host.run(&["rm", "-r", folder, "/etc/sudoers.d/evenkeel-worker"]);
 }
 
 // Goal: a login user without rights sees what it may see, and what it may not is not evaluated and never clean.
