@@ -60,6 +60,7 @@ fn desired(target: &TargetName, at: usize) -> Desired {
         disclose: false,
         sensitive: false,
         controls: Vec::new(),
+        one_way: None,
         options: Fields::new(),
     }
 }

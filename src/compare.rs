@@ -107,6 +107,8 @@ fn compare_one(wanted: &Desired, observation: &Observation) -> Verdict {
         controls: wanted.controls.clone(),
         depends_on: wanted.depends_on.iter().cloned().collect(),
         options: wanted.options.clone(),
+        one_way: wanted.one_way.clone(),
+        by_hand: observation.by_hand.clone(),
     }))
 }
 
@@ -296,6 +298,8 @@ fn extra(wanted: &Desired, member: &Member, state: &State, id: ResourceId) -> Dr
         controls: wanted.controls.clone(),
         depends_on: Vec::new(),
         options: Fields::new(),
+        one_way: wanted.one_way.clone(),
+        by_hand: member.by_hand.clone(),
     }
 }
 

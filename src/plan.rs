@@ -13,10 +13,12 @@ use crate::model::{
     Step, TargetName, Undo, Verb,
 };
 
-/// Makes the plan that undoes these drifts. What is larger than `undo_max_bytes` before cannot be undone.
+/// Makes the plan that undoes these drifts, but for those that only a person can put right. What is larger than
+/// `undo_max_bytes` before cannot be undone.
 pub fn plan(drifts: &[Drift], findings: &[Finding], undo_max_bytes: u64) -> Plan {
     let by_id: BTreeMap<_, _> = drifts
         .iter()
+        .filter(|drift| drift.by_hand.is_none())
         .map(|drift| (&drift.resource, drift))
         .collect();
     let mut groups: BTreeMap<&ResourceId, Vec<&Drift>> = BTreeMap::new();
@@ -118,6 +120,9 @@ fn step(drift: &Drift, findings: &[Finding], undo_max_bytes: u64) -> Step {
 }
 
 fn undo(drift: &Drift, undo_max_bytes: u64) -> Undo {
+    if let Some(why) = &drift.one_way {
+        return Undo::Irreversible { why: why.clone() };
+    }
     let bytes = drift.bytes_at_stake();
     if bytes > undo_max_bytes {
         return Undo::Irreversible {
@@ -188,6 +193,8 @@ mod tests {
                 .map(|need| ResourceId::new(&target, "File", *need))
                 .collect(),
             options: Fields::new(),
+            one_way: None,
+            by_hand: None,
         }
     }
 
@@ -266,6 +273,25 @@ mod tests {
         let plan = plan(&[large], &[], 10);
         assert!(plan.groups[0].is_irreversible());
         assert_eq!(plan.groups[0].risk().level, RiskLevel::High);
+    }
+
+    // Goal: what a provider says cannot be taken back is never planned as if it could.
+    #[test]
+    fn one_way_is_irreversible() {
+        let mut ended = drift("/a", Some("file"), None, &[]);
+        ended.one_way = Some("a process that was ended does not come back".into());
+        let plan = plan(&[ended], &[], u64::MAX);
+        assert!(plan.groups[0].is_irreversible());
+        assert_eq!(plan.groups[0].risk().level, RiskLevel::High);
+    }
+
+    // Goal: nothing is planned for what only a person can put right, and nothing waits for it.
+    #[test]
+    fn by_hand_has_no_step() {
+        let mut hand = drift("/d", None, Some("directory"), &[]);
+        hand.by_hand = Some("ask the vendor".into());
+        let drifts = [hand, drift("/d/f", None, Some("file"), &["/d"])];
+        assert_eq!(shape(&plan(&drifts, &[], 0)), [vec!["put /d/f"]]);
     }
 
     // Goal: a step that answers an indicator is marked to be kept, others are not.

@@ -33,6 +33,7 @@ fn desired(name: &str, presence: Presence) -> Desired {
         disclose: false,
         sensitive: false,
         controls: vec![],
+        one_way: None,
         options: Fields::new(),
     }
 }
@@ -64,6 +65,7 @@ fn member(address: &str) -> Member {
         kind: Kind("File".into()),
         observed: present(&[("type", "file")]),
         remedy: None,
+        by_hand: None,
     }
 }
 
@@ -76,6 +78,7 @@ fn listing(members: Vec<Member>, complete: Completeness) -> Observation {
             complete,
             ignored: 0,
         }),
+        by_hand: None,
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Drift {
     pub controls: Vec<String>,
     pub depends_on: Vec<ResourceId>,
     pub options: super::Fields,
+    /// Why putting the baseline back cannot be taken back, where that is so.
+    pub one_way: Option<String>,
+    /// What a person has to do; where this is set, no step is planned.
+    pub by_hand: Option<String>,
 }
 
 /// One resource that could not be evaluated.

@@ -35,6 +35,9 @@ pub struct Desired {
     pub sensitive: bool,
     /// Ids of controls (CIS, NIST CSF, ATT&CK mitigations) that this resource serves.
     pub controls: Vec<String>,
+    /// Why a change of it, or of what its scope holds, cannot be taken back; none where the state before can be put back.
+    #[serde(default)]
+    pub one_way: Option<String>,
     /// What only the provider understands and needs in act (a command that validates the new content).
     pub options: Fields,
 }

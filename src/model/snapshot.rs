@@ -69,6 +69,9 @@ pub struct Observation {
     pub remedy: Option<State>,
     /// For a resource with a scope: all that was found in it.
     pub listing: Option<Listing>,
+    /// What a person has to do when it differs, where no step of evenkeel can put it right.
+    #[serde(default)]
+    pub by_hand: Option<String>,
 }
 
 /// What was found in the scope of a resource, ignored entries left out.
@@ -97,6 +100,9 @@ pub struct Member {
     pub observed: Observed,
     /// What to make of it when it is `Extra`; none means: remove it.
     pub remedy: Option<State>,
+    /// What a person has to do when it is `Extra`, where no step of evenkeel can put it right.
+    #[serde(default)]
+    pub by_hand: Option<String>,
 }
 
 /// All that was seen of one target.
@@ -207,6 +213,7 @@ impl Observation {
             observed,
             remedy: None,
             listing: None,
+            by_hand: None,
         }
     }
 

@@ -140,7 +140,10 @@ impl Entry<'_> {
     pub fn action(&self) -> String {
         let Some(step) = self.step else {
             return match self.remains {
-                true => "nothing is planned for it".to_owned(),
+                true => match &self.drift.by_hand {
+                    Some(what) => format!("for a person to do: {}", clipped(what, MAX_SENTENCE)),
+                    None => "nothing is planned for it".to_owned(),
+                },
                 false => "no longer differs".to_owned(),
             };
         };

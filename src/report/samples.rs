@@ -424,6 +424,8 @@ fn drift(kind: &str, name: &str, address: &str, change: Change) -> Drift {
         controls: Vec::new(),
         depends_on: Vec::new(),
         options: Fields::new(),
+        one_way: None,
+        by_hand: None,
     }
 }
 

@@ -23,6 +23,8 @@ fn drift(target: &str, name: &str) -> Drift {
         controls: Vec::new(),
         depends_on: Vec::new(),
         options: Fields::new(),
+        one_way: None,
+        by_hand: None,
     }
 }
 

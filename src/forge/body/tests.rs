@@ -55,6 +55,8 @@ fn drift(name: &str, path: &str) -> Drift {
         controls: Vec::new(),
         depends_on: Vec::new(),
         options: Fields::new(),
+        one_way: None,
+        by_hand: None,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::fs::{Fs, FsError, HostPath, Leftover, Look, NodeType, Want, Wanted};
 use super::kinds::{QUIET, VALIDATE};
+use super::parts::{self, Part, View};
 use super::place::{self, Terms};
 use super::state::{ALL_FLAGS, type_of, wanted_of};
 use super::tree::{self, Keep};
@@ -113,8 +114,16 @@ fn found(observed: &Observed) -> String {
 
 impl<F: Fs> Host<F> {
     pub(crate) fn keep_before(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
-        let task = Task::of(step)?;
         let mut contents = Contents::default();
+        if let Some(part) = parts::of(&step.resource.kind) {
+            let host = View { fs: &self.fs };
+            let observed = part.see(&host, &step.address, &step.options, &mut contents);
+            if contents.bytes() as u64 > max_bytes {
+                contents = Contents::default();
+            }
+            return Ok(Captured { observed, contents });
+        }
+        let task = Task::of(step)?;
         let mut keep = Keep {
             contents: &mut contents,
             bytes_left: max_bytes,
@@ -143,6 +152,9 @@ impl<F: Fs> Host<F> {
         step: &Step,
         context: &ActContext<'_>,
     ) -> Result<Vec<String>, ActError> {
+        if let Some(part) = parts::of(&step.resource.kind) {
+            return self.carry_out_part(part, step, context);
+        }
         let task = Task::of(step)?;
         let now = place::see(&self.fs, &task.path, task.terms);
         if task.is_done(&now) {
@@ -177,6 +189,36 @@ impl<F: Fs> Host<F> {
         }
     }
 
+    fn carry_out_part(
+        &self,
+        part: &dyn Part,
+        step: &Step,
+        context: &ActContext<'_>,
+    ) -> Result<Vec<String>, ActError> {
+        let host = View { fs: &self.fs };
+        let see = || {
+            part.see(
+                &host,
+                &step.address,
+                &step.options,
+                &mut Contents::default(),
+            )
+        };
+        let now = see();
+        if now.digest() == Some(step.leaves) {
+            return Ok(Vec::new());
+        }
+        if now.digest() != Some(step.expect) {
+            let found = match &now {
+                Observed::Absent => "it is not there".to_owned(),
+                Observed::NotEvaluated(reason) => reason.text.clone(),
+                Observed::Present(_) => "it has other values".to_owned(),
+            };
+            return Err(ActError::Stale { found });
+        }
+        part.act(&host, step, &now, context)
+    }
+
     /// The command of a step, which the configuration of now has to allow too.
     fn validate_command(&self, step: &Step) -> Result<Vec<String>, ActError> {
         let Some(Value::List(words)) = step.options.get(VALIDATE) else {
@@ -199,6 +241,9 @@ impl<F: Fs> Host<F> {
     }
 
     pub(crate) fn clean_up(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
+        if let Some(part) = parts::of(&step.resource.kind) {
+            return part.tidy(&View { fs: &self.fs }, step, nonce);
+        }
         let task = Task::of(step)?;
         if task.path.0.is_empty() {
             return Ok(());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::machine::Machine;
 use crate::model::{Blob, Digest, Reason};
 
 /// A path below the root: raw names without `/`, `.`, `..` or NUL. Empty for the root itself.
@@ -173,6 +174,11 @@ pub trait Fs: Send + Sync {
 
     /// The user and group ids that whatever is made gets where nothing else is said.
     fn creator(&self) -> (u32, u32);
+
+    /// The running machine whose root this is; none where it is a folder like any other.
+    fn machine(&self) -> Option<&dyn Machine> {
+        None
+    }
 
     /// Puts a file, directory, link or node there, atomically, whatever stands there now.
     ///

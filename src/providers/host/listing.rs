@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use super::fs::{Fs, HostPath, Look, Node, NodeType};
 use super::glob::Globs;
 use super::kinds;
+use super::parts;
 use super::path::MAX_DEPTH;
 use super::place::{self, Terms};
 use crate::model::{Completeness, Desired, Kind, Listing, Member, Observed, Reason, ReasonCode};
@@ -61,7 +62,7 @@ impl Claims {
     pub fn of(desired: &[Desired]) -> Self {
         let placed = desired
             .iter()
-            .filter(|one| one.id.kind.0 != kinds::PRIVILEGED_FILES);
+            .filter(|one| !parts::is_address(&one.address));
         let homeless = |one: &Desired| {
             one.id.kind.0 == kinds::AUTHORIZED_KEYS && kinds::unresolved(one).is_some()
         };
@@ -267,6 +268,7 @@ impl<'a> Survey<'a> {
             kind: Kind(kind.to_owned()),
             observed,
             remedy: None,
+            by_hand: None,
         });
     }
 

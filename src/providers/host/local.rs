@@ -8,6 +8,7 @@
 mod errors;
 mod list;
 mod look;
+mod machine;
 mod make;
 mod open;
 mod put;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::fs::{Entry, Fs, FsError, HostPath, Judge, Look, Prepare, Verify, Want, Wanted};
+use super::machine::Machine;
 use crate::model::Reason;
 
 /// A root folder on this machine.
@@ -86,6 +88,11 @@ impl Fs for LocalFs {
             rustix::process::geteuid().as_raw(),
             rustix::process::getegid().as_raw(),
         )
+    }
+
+    fn machine(&self) -> Option<&dyn Machine> {
+        let is_top = self.path == Path::new("/");
+        is_top.then_some(&machine::ThisMachine as &dyn Machine)
     }
 
     fn put(

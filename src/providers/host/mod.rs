@@ -14,14 +14,17 @@ mod keys;
 pub(crate) mod kinds;
 pub(crate) mod listing;
 mod local;
+pub mod machine;
 pub(crate) mod normalise;
 mod observe;
 pub(crate) mod owner;
+pub(crate) mod parts;
 pub mod path;
 mod place;
 pub(crate) mod privileged;
 mod risk;
 mod state;
+pub mod tool;
 pub(crate) mod tree;
 mod validate;
 

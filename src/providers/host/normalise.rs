@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
-use super::{Host, HostConfig, glob::Globs};
+use super::{Host, HostConfig, glob::Globs, parts};
 use crate::document::Declared;
-use crate::model::{Contents, Presence, Problem, Problems, ResourceId};
+use crate::model::{Address, Contents, Presence, Problem, Problems, ResourceId};
 use crate::ports::{Normalised, SideFiles};
 
 /// What the files beside the manifests of one target may come to by putting values in, in bytes.
@@ -101,6 +101,7 @@ fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
 
 /// No two resources of one path, and nothing below what is no directory.
 fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
+    check_parts(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
         if let Some(other) = first.get(&draft.path) {
@@ -145,12 +146,28 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     }
 }
 
+/// No two resources of one part.
+fn check_parts(drafts: &[Draft<'_>], problems: &mut Problems) {
+    let mut first: BTreeMap<&Address, &Draft<'_>> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| !has_place(draft)) {
+        if let Some(other) = first.insert(&draft.desired.address, draft) {
+            let message = format!(
+                "{} is managed by {} already",
+                draft.desired.address,
+                other.desired.id.short()
+            );
+            let hint = format!("the first one is at {}", other.at.span());
+            problems.push(draft.at.problem(message).hint(hint));
+        }
+    }
+}
+
 fn with_places<'a, 'b>(drafts: &'a [Draft<'b>]) -> impl Iterator<Item = &'a Draft<'b>> {
     drafts.iter().filter(|draft| has_place(draft))
 }
 
 fn has_place(draft: &Draft<'_>) -> bool {
-    draft.desired.id.kind.0 != kinds::PRIVILEGED_FILES
+    !parts::is_address(&draft.desired.address)
 }
 
 fn is_directory(draft: &Draft<'_>) -> bool {

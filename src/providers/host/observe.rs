@@ -12,6 +12,7 @@ use super::glob::Globs;
 use super::keys;
 use super::kinds;
 use super::listing::{Claims, Survey};
+use super::parts::{self, Part, View};
 use super::place::{self, Terms};
 use super::privileged;
 use crate::model::{
@@ -94,6 +95,9 @@ impl<F: Fs> Round<'_, F> {
         if let Some(reason) = kinds::unresolved(desired) {
             return Observation::plain(Observed::NotEvaluated(reason));
         }
+        if let Some(part) = parts::of(&desired.id.kind) {
+            return self.part(part, desired);
+        }
         match (desired.id.kind.0.as_str(), path) {
             (kinds::PRIVILEGED_FILES, _) => self.privileged(desired),
             (kinds::AUTHORIZED_KEYS, Some(path)) => self.keys(desired, path),
@@ -134,6 +138,7 @@ impl<F: Fs> Round<'_, F> {
             observed,
             remedy,
             listing,
+            by_hand: None,
         }
     }
 
@@ -196,7 +201,20 @@ impl<F: Fs> Round<'_, F> {
             observed: finished.observed,
             remedy: finished.remedy,
             listing: None,
+            by_hand: None,
         }
+    }
+
+    fn part(&mut self, part: &dyn Part, desired: &Desired) -> Observation {
+        let host = View { fs: &self.host.fs };
+        let mut seen = Contents::default();
+        let looked = part.look(&host, desired, &mut seen);
+        let bytes = seen.bytes() as u64;
+        if !desired.sensitive && bytes <= self.shown.room {
+            self.shown.room -= bytes;
+            self.shown.contents.extend(seen);
+        }
+        parts::finish(part, desired, looked)
     }
 
     fn privileged(&mut self, desired: &Desired) -> Observation {
@@ -211,6 +229,7 @@ impl<F: Fs> Round<'_, F> {
                 &self.claims,
                 &self.everywhere,
             )),
+            by_hand: None,
         }
     }
 }

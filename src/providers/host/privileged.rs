@@ -208,6 +208,7 @@ impl Walk<'_> {
             kind: Kind(kinds::FILE.to_owned()),
             observed,
             remedy,
+            by_hand: None,
         });
     }
 }

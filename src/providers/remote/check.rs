@@ -13,6 +13,7 @@ use crate::model::{
 use crate::providers::host::finish::{Finished, finish, leave_to_removal, remedied};
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::listing::{Claims, MAX_MEMBERS};
+use crate::providers::host::parts::{self, Part};
 use crate::providers::host::{kinds, privileged};
 
 /// The longest sentence that is taken from a host, in characters.
@@ -53,6 +54,9 @@ fn checked(
     sent: &mut Contents,
 ) -> Observation {
     let observed = sentence(answered.observed);
+    if let Some(part) = parts::of(&desired.id.kind) {
+        return part_checked(part, desired, observed, answered.listing);
+    }
     let live = observed
         .state()
         .and_then(|state| state.fields.get("content"))
@@ -80,6 +84,52 @@ fn checked(
         observed: finished.observed,
         remedy: finished.remedy,
         listing,
+        by_hand: None,
+    }
+}
+
+/// A part as a host says it is, with what follows from that; its listing holds what the part's own rules let in.
+fn part_checked(
+    part: &dyn Part,
+    desired: &Desired,
+    observed: Observed,
+    listing: Option<Listing>,
+) -> Observation {
+    let listing = listing.filter(|_| desired.scope.is_some()).map(|listing| {
+        let listed = listing.members.len();
+        let mut taken = BTreeSet::new();
+        let mut members = listing.members;
+        members.retain(|member| taken.insert(member.address.clone()));
+        members.truncate(MAX_MEMBERS);
+        for member in &mut members {
+            let seen = std::mem::replace(&mut member.observed, Observed::Absent);
+            member.observed = sentence(seen);
+            member.remedy = None;
+            member.by_hand = None;
+        }
+        members.retain_mut(|member| part.judge(desired, member));
+        let strange = members.len() < listed;
+        Listing {
+            members,
+            complete: completeness(listing.complete, strange),
+            ignored: listing.ignored,
+        }
+    });
+    let seen = Observation {
+        listing,
+        ..Observation::plain(observed)
+    };
+    parts::finish(part, desired, seen)
+}
+
+fn completeness(said: Completeness, strange: bool) -> Completeness {
+    match said {
+        Completeness::Partial(reason) => Completeness::Partial(of_host(reason)),
+        Completeness::Complete if strange => Completeness::Partial(Reason::new(
+            ReasonCode::Unstable,
+            "the worker listed what it was not asked for, so its listing is not believed to be whole",
+        )),
+        Completeness::Complete => Completeness::Complete,
     }
 }
 
@@ -136,17 +186,9 @@ fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
             None => strange = true,
         }
     }
-    let complete = match listing.complete {
-        Completeness::Partial(reason) => Completeness::Partial(of_host(reason)),
-        Completeness::Complete if strange => Completeness::Partial(Reason::new(
-            ReasonCode::Unstable,
-            "the worker listed what it was not asked for, so its listing is not believed to be whole",
-        )),
-        Completeness::Complete => Completeness::Complete,
-    };
     Listing {
         members,
-        complete,
+        complete: completeness(listing.complete, strange),
         ignored: listing.ignored,
     }
 }
@@ -165,6 +207,7 @@ fn found(desired: &Desired, member: Member) -> Option<Member> {
         kind: Kind(member.kind.0),
         observed,
         remedy,
+        by_hand: None,
     })
 }
 

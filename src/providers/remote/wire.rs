@@ -11,7 +11,7 @@ use crate::model::{Desired, Digest, Observation, Observed, Reason, ResourceId, S
 use crate::providers::host::owner::TargetNames;
 
 /// The version of the protocol. Both ends have to have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the controller says.
 #[derive(Serialize, Deserialize, Debug)]

@@ -23,7 +23,7 @@ pub use remedy::remedy;
 pub use terms::Decoding;
 
 use super::fs::HostPath;
-use super::risk;
+use super::{parts, risk};
 use crate::document::{Declared, Fields as YamlFields, Yaml, suggest};
 use crate::model::{Desired, Fields, Presence, Reason, ReasonCode, Value};
 
@@ -33,7 +33,7 @@ pub const SYMLINK: &str = "Symlink";
 pub const AUTHORIZED_KEYS: &str = "AuthorizedKeys";
 pub const PRIVILEGED_FILES: &str = "PrivilegedFiles";
 
-/// All kinds that a manifest may name.
+/// All kinds that a manifest may name and that stand at a path.
 const KINDS: [&str; 5] = [FILE, DIRECTORY, SYMLINK, AUTHORIZED_KEYS, PRIVILEGED_FILES];
 
 /// The option that says why a resource could not be made comparable on the target as it is now.
@@ -56,7 +56,8 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(desired: Desired, path: HostPath, at: &'a Yaml) -> Self {
+    /// A draft of a resource that a document declares itself.
+    pub fn new(desired: Desired, path: HostPath, at: &'a Yaml) -> Self {
         Self {
             desired,
             path,
@@ -77,15 +78,19 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Dr
         SYMLINK => one(symlink::decode(declared, &mut spec, decoding)),
         AUTHORIZED_KEYS => authorized_keys::decode(declared, &mut spec, decoding),
         PRIVILEGED_FILES => one(privileged::decode(declared, &mut spec, decoding)),
-        other => {
-            decoding.problems.push(
-                declared
-                    .kind
-                    .problem(format!("a host has no kind `{}`", other.escape_debug()))
-                    .hint(suggest(other, &KINDS)),
-            );
-            return Vec::new();
-        }
+        other => match parts::of(&declared.id.kind) {
+            Some(part) => part.decode(declared, &mut spec, decoding),
+            None => {
+                let known: Vec<_> = KINDS.into_iter().chain(parts::kinds()).collect();
+                decoding.problems.push(
+                    declared
+                        .kind
+                        .problem(format!("a host has no kind `{}`", other.escape_debug()))
+                        .hint(suggest(other, &known)),
+                );
+                return Vec::new();
+            }
+        },
     };
     spec.finish(&mut decoding.problems);
     decoding
@@ -111,7 +116,7 @@ pub fn unresolved(desired: &Desired) -> Option<Reason> {
 }
 
 /// A desired resource of a path, with nothing expected yet.
-fn blank(declared: &Declared, path: &HostPath, presence: Presence) -> Desired {
+pub fn blank(declared: &Declared, path: &HostPath, presence: Presence) -> Desired {
     Desired {
         id: declared.id.clone(),
         origin: declared.at.clone(),
@@ -124,6 +129,7 @@ fn blank(declared: &Declared, path: &HostPath, presence: Presence) -> Desired {
         disclose: declared.disclose,
         sensitive: risk::is_secret(path),
         controls: declared.controls.clone(),
+        one_way: None,
         options: Fields::new(),
     }
 }

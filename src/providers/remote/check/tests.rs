@@ -21,6 +21,7 @@ fn desired(kind: &str, path: &str, expected: &[(&str, Value)]) -> Desired {
         disclose: false,
         sensitive: false,
         controls: vec![],
+        one_way: None,
         options: Fields::new(),
     }
 }
@@ -45,6 +46,7 @@ fn member(address: &str, kind: &str) -> Member {
         kind: Kind(kind.into()),
         observed: directory(),
         remedy: Some(State::default()),
+        by_hand: None,
     }
 }
 
@@ -66,6 +68,7 @@ fn a_host_proposes_nothing() {
             complete: Completeness::Complete,
             ignored: 0,
         }),
+        by_hand: None,
     };
     let stranger = ResourceId::new(&TargetName("other".into()), kinds::FILE, "x");
     let mut sent = Contents::default();
@@ -111,6 +114,7 @@ fn a_listing_stays_in_its_place() {
             complete: Completeness::Complete,
             ignored: 0,
         }),
+        by_hand: None,
     };
     let answered = vec![(top.id.clone(), answer)];
     let seen = snapshot(&[top.clone(), inner], answered, Contents::default());

@@ -1,0 +1,125 @@
+//! Parts of a host that are no places in its file system: kernel settings, accounts, packages, sockets.
+//!
+//! Flow: a manifest → [`Part::decode`] → [`Part::look`] → [`Part::remedy`] → a step → [`Part::see`], [`Part::act`].
+//!
+//! A part stands at an address that no path has, `//KIND/NAME`, so that it neither collides with a file nor explains
+//! anything to an exclusive directory.
+//!
+//! **Invariant:** `remedy` and `judge` are pure: the controller makes what a host may only observe.
+
+mod sysctl;
+
+use super::fs::{Fs, HostPath};
+use super::kinds::{Decoding, Draft};
+use crate::document::{Declared, Fields as YamlFields};
+use crate::model::{
+    Address, Contents, Desired, Fields, Kind, Member, Observation, Observed, State, Step,
+};
+use crate::ports::{ActContext, ActError};
+
+/// What a part is looked at through.
+pub struct View<'a> {
+    pub fs: &'a dyn Fs,
+}
+
+/// One kind of part.
+pub trait Part: Sync {
+    /// The kind as manifests name it.
+    fn kind(&self) -> &'static str;
+
+    /// Reads one document; problems go into the decoding. Nothing live is asked.
+    fn decode<'a>(
+        &self,
+        declared: &'a Declared,
+        spec: &mut YamlFields<'a>,
+        decoding: &mut Decoding<'_>,
+    ) -> Vec<Draft<'a>>;
+
+    /// Looks at a resource and at all that lies in its scope. Content that may be shown goes into `shown`.
+    fn look(&self, host: &View<'_>, desired: &Desired, shown: &mut Contents) -> Observation;
+
+    /// What stands at one address, in the same terms as `look`; content that a way back needs goes into `keep`.
+    fn see(
+        &self,
+        host: &View<'_>,
+        address: &Address,
+        options: &Fields,
+        keep: &mut Contents,
+    ) -> Observed;
+
+    /// Brings the state of a step about, or takes the thing away where it has none. What stands there now was seen a
+    /// moment ago and is what the step expects.
+    ///
+    /// # Errors
+    /// It was not done, or not wholly.
+    fn act(
+        &self,
+        host: &View<'_>,
+        step: &Step,
+        now: &Observed,
+        context: &ActContext<'_>,
+    ) -> Result<Vec<String>, ActError>;
+
+    /// Takes away what an interrupted `act` left aside.
+    ///
+    /// # Errors
+    /// It could not.
+    fn tidy(&self, _host: &View<'_>, _step: &Step, _nonce: &str) -> Result<(), ActError> {
+        Ok(())
+    }
+
+    /// The state that putting a resource back leaves; none for the observed fields with the expected ones over them.
+    fn remedy(&self, _desired: &Desired, _observed: &Observed) -> Option<State> {
+        None
+    }
+
+    /// What a person has to do where this differs and no step can put it right.
+    fn by_hand(&self, _desired: &Desired, _observed: &Observed) -> Option<String> {
+        None
+    }
+
+    /// Whether a listing of this resource may hold such a member; sets what is to be made of it.
+    fn judge(&self, _desired: &Desired, _member: &mut Member) -> bool {
+        false
+    }
+}
+
+/// All of them.
+const PARTS: [&dyn Part; 1] = [&sysctl::Sysctl];
+
+/// The part of this kind.
+pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
+    PARTS.iter().find(|part| part.kind() == kind.0).copied()
+}
+
+/// The names of their kinds.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().map(|part| part.kind())
+}
+
+/// Whether an address is one of a part, and no path.
+pub fn is_address(address: &Address) -> bool {
+    address.0.starts_with("//")
+}
+
+/// The address of a part.
+pub fn address(place: &str, name: &str) -> Address {
+    Address(format!("//{place}/{name}"))
+}
+
+/// Finishes what was seen, or said to be seen, of a resource: pure, so that no host proposes what is done to it.
+pub fn finish(part: &dyn Part, desired: &Desired, mut seen: Observation) -> Observation {
+    seen.remedy = part.remedy(desired, &seen.observed);
+    seen.by_hand = part.by_hand(desired, &seen.observed);
+    if let Some(listing) = &mut seen.listing {
+        listing
+            .members
+            .retain_mut(|member| part.judge(desired, member));
+    }
+    seen
+}
+
+/// Nothing is a path here.
+pub fn nowhere() -> HostPath {
+    HostPath::default()
+}
