@@ -7,6 +7,7 @@
 
 mod act;
 mod capability;
+pub(crate) mod cron;
 pub(crate) mod finish;
 pub mod fs;
 mod glob;

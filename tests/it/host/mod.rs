@@ -2,6 +2,7 @@
 
 mod access;
 mod acting;
+mod cron;
 pub mod fixture;
 mod limits;
 mod manifests;
