@@ -43,6 +43,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Puts the baseline back, as far as modes and guard allow, and proves it.
     Reconcile(ReconcileArgs),
+    /// Shows which persistence places of ATT&CK (TA0003) the baseline watches, and which not.
+    Coverage(CheckArgs),
     /// Opens the opposite pull request: what is live becomes the baseline.
     Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.

@@ -9,6 +9,7 @@ mod adopt;
 mod args;
 mod check;
 mod context;
+mod coverage;
 mod demo;
 mod drill;
 mod error;
@@ -67,6 +68,7 @@ pub fn run() -> ExitCode {
 async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError> {
     match command {
         Command::Check(args) => check::run(&args, terminal).await,
+        Command::Coverage(args) => coverage::run(&args, terminal).await,
         Command::Init(args) => init::run(&args, terminal),
         Command::Plan(args) => match args.command {
             Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,
@@ -85,7 +87,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
 /// The directory that the files of a command's problems are relative to.
 fn baseline_of(command: &Command) -> &Path {
     match command {
-        Command::Check(args) => &args.baseline.baseline,
+        Command::Check(args) | Command::Coverage(args) => &args.baseline.baseline,
         Command::Plan(args) => match &args.command {
             Some(PlanCommand::Show { common, .. }) => &common.baseline.baseline,
             None => &args.common.baseline.baseline,
@@ -101,7 +103,7 @@ fn baseline_of(command: &Command) -> &Path {
 
 fn wants_json(command: &Command) -> bool {
     let format = match command {
-        Command::Check(args) => args.baseline.format,
+        Command::Check(args) | Command::Coverage(args) => args.baseline.format,
         Command::Init(args) => args.format,
         Command::Plan(args) => match &args.command {
             Some(PlanCommand::Show { common, .. }) => common.baseline.format,

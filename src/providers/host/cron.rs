@@ -91,6 +91,12 @@ impl Place {
         }
     }
 
+    /// Whether every entry counts, and not timers alone.
+    #[cfg(feature = "controller")]
+    pub fn is_whole(self) -> bool {
+        self.which != Which::Timers
+    }
+
     fn counts(self, name: &[u8]) -> bool {
         match self.which {
             Which::Itself => false,
