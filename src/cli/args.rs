@@ -176,6 +176,9 @@ pub struct PlanCommonArgs {
     /// Writes the plan, for reconcile --plan.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Plans against a recording of a host instead of the host: JSON, for the target of the recording's host name or for TARGET.
+    #[arg(long, value_name = "[TARGET=]FILE")]
+    pub snapshot: Vec<String>,
     /// Plans a revision that nobody vouches for (a fork's): no token, no network, no command; guard and forge from the trusted commit.
     #[arg(long)]
     pub untrusted: bool,

@@ -16,9 +16,9 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-#[cfg(feature = "controller")]
-pub use authorized_keys::is_exclusive;
 pub use authorized_keys::{beyond as keys_beyond, content as keys_content, describe, make_sound};
+#[cfg(feature = "controller")]
+pub use authorized_keys::{is_exclusive, is_unread, whole_file};
 pub use privileged::ALLOW;
 pub use remedy::remedy;
 pub use terms::Decoding;
