@@ -1,6 +1,6 @@
 //! What it means when a script on a host ended.
 
-use super::{ReasonCode, SUDO_DIR, Said, SshConnector};
+use super::{SUDO_DIR, Said, SshConnector, unreachable};
 use crate::model::{Become, Reason};
 
 /// What the scripts end with.
@@ -27,57 +27,30 @@ impl SshConnector {
             .as_deref()
             .map_or_else(String::new, |line| format!(" ({line})"));
         let is_sudo = self.ssh.r#become == Become::Sudo;
-        let (code, text) = match code {
-            code::ABSENT => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker of this version is not installed on {host}; evenkeel worker install puts it at {SUDO_DIR}/worker-{}",
-                    self.program.digest
-                ),
+        let text = match code {
+            code::ABSENT => format!(
+                "the worker of this version is not installed on {host}; evenkeel worker install puts it at {SUDO_DIR}/worker-{}",
+                self.program.digest
             ),
-            code::OTHER_MACHINE => (
-                ReasonCode::Unsupported,
-                format!(
-                    "{host} is {}, and the worker at hand is for {}",
-                    said.as_deref().unwrap_or("another machine"),
-                    self.program.architecture
-                ),
+            code::OTHER_MACHINE => format!(
+                "{host} is {}, and the worker at hand is for {}",
+                said.as_deref().unwrap_or("another machine"),
+                self.program.architecture
             ),
-            code::UNREADABLE => (
-                ReasonCode::Unreachable,
-                format!("the worker on {host} cannot be read{quoted}"),
+            code::UNREADABLE => format!("the worker on {host} cannot be read{quoted}"),
+            code::CHANGED => format!(
+                "the worker on {host} is not what was sent there: somebody changed it, and nothing was started; look into that, then take it away with evenkeel worker clean"
             ),
-            code::CHANGED => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker on {host} is not what was sent there: somebody changed it, and nothing was started; look into that, then take it away with evenkeel worker clean"
-                ),
+            code::UNSAFE if is_sudo => format!(
+                "{SUDO_DIR} on {host} does not belong to root alone, so nothing in it is started"
             ),
-            code::UNSAFE if is_sudo => (
-                ReasonCode::Unreachable,
-                format!(
-                    "{SUDO_DIR} on {host} does not belong to root alone, so nothing in it is started"
-                ),
+            code::UNSAFE => format!(
+                "the worker's folder on {host} does not belong to the login user alone, so nothing is kept in it{quoted}"
             ),
-            code::UNSAFE => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker's folder on {host} does not belong to the login user alone, so nothing is kept in it{quoted}"
-                ),
-            ),
-            code::NO_ROOM => (
-                ReasonCode::Unreachable,
-                format!("the worker could not be written on {host}{quoted}"),
-            ),
-            code::NOT_EXECUTABLE => (
-                ReasonCode::Unreachable,
-                format!("the worker cannot be started on {host}{quoted}"),
-            ),
-            _ => (
-                ReasonCode::Unreachable,
-                format!("the worker was not started on {host}{quoted}"),
-            ),
+            code::NO_ROOM => format!("the worker could not be written on {host}{quoted}"),
+            code::NOT_EXECUTABLE => format!("the worker cannot be started on {host}{quoted}"),
+            _ => format!("the worker was not started on {host}{quoted}"),
         };
-        Reason::new(code, text)
+        unreachable(&text)
     }
 }
