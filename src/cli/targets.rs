@@ -161,11 +161,25 @@ fn remote(
     let connector: Box<dyn Connector> = match (reach.offline, worker) {
         (Some(why), _) => Box::new(NoRoad(why.to_owned())),
         (None, Err(error)) => Box::new(NoRoad(error.to_string())),
-        (None, Ok(worker)) => {
-            let whole = |path: &str| place.whole(path);
-            Box::new(SshConnector::new(ssh.clone(), &whole, worker))
-        }
+        (None, Ok(worker)) => by_ssh(place, ssh, worker),
     };
+    Arc::new(remote_host(connector, (root, ssh), target, project, reach))
+}
+
+/// The way to a host.
+pub fn by_ssh(place: &Place, ssh: &Ssh, worker: Arc<Program>) -> Box<dyn Connector> {
+    let whole = |path: &str| place.whole(path);
+    Box::new(SshConnector::new(ssh.clone(), &whole, worker))
+}
+
+/// A host behind this way.
+pub fn remote_host(
+    connector: Box<dyn Connector>,
+    (root, ssh): (&str, &Ssh),
+    target: &Target,
+    project: &Project,
+    reach: Reach<'_>,
+) -> RemoteHost {
     let config = RemoteConfig {
         root: root.to_owned(),
         ignore: project.ignore.clone(),
@@ -178,7 +192,7 @@ fn remote(
             (SUDOERS, "worker's line of sudoers"),
         ],
     };
-    Arc::new(RemoteHost::new(target.name.clone(), connector, config))
+    RemoteHost::new(target.name.clone(), connector, config)
 }
 
 /// Stands where no connection is made.

@@ -97,7 +97,7 @@ impl RemoteHost {
     ) -> Result<(Answer, Contents), Reason> {
         let mut road = self.road.lock().await;
         if let RoadState::New = road.state {
-            road.state = match self.connect().await {
+            road.state = match self.connect(self.config.lock_wait).await {
                 Ok(pipe) => RoadState::Up(Box::new(pipe)),
                 Err(reason) => RoadState::Down(reason),
             };
@@ -121,7 +121,16 @@ impl RemoteHost {
         }
     }
 
-    async fn connect(&self) -> Result<Pipe, Reason> {
+    /// Makes a login of its own, has the worker answer, and ends.
+    ///
+    /// # Errors
+    /// Why no worker answered.
+    pub async fn prove_login(&self) -> Result<(), Reason> {
+        self.connect(None).await.map(drop)
+    }
+
+    /// Starts a worker and greets it; with `lock_wait` it is to hold the root.
+    async fn connect(&self, lock_wait: Option<Duration>) -> Result<Pipe, Reason> {
         let mut pipe = self.connector.connect().await?;
         let hello = Request::Hello(Hello {
             version: VERSION,
@@ -129,13 +138,13 @@ impl RemoteHost {
             root: self.config.root.clone(),
             ignore: self.config.ignore.clone(),
             validate_commands: self.config.validate_commands.clone(),
-            lock_wait_ms: self.config.lock_wait.map(|wait| wait.as_millis() as u64),
+            lock_wait_ms: lock_wait.map(|wait| wait.as_millis() as u64),
         });
         let limits = Limits {
             message: MAX_MESSAGE,
             contents: 0,
         };
-        let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
+        let patience = self.config.timeout + lock_wait.unwrap_or_default();
         let answer = match pipe.ask(&hello, limits, patience, None).await {
             Ok((answer, _)) => answer,
             Err(error) => return Err(self.broken(&error, &pipe).await),

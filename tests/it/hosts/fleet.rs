@@ -50,14 +50,14 @@ spec: { paths: [/srv/keel], allow: [] }
 const RESOURCES: usize = 6;
 
 /// A project whose targets are these hosts.
-struct Fleet {
-    project: Project,
-    worker: String,
+pub struct Fleet {
+    pub project: Project,
+    pub worker: String,
 }
 
 impl Fleet {
     /// None, after saying so, where there is no worker to send.
-    fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
+    pub fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
         let Ok(worker) = std::env::var("EVENKEEL_WORKER") else {
             skip("skipped: no static worker (EVENKEEL_WORKER)");
             return None;
@@ -83,7 +83,7 @@ impl Fleet {
         Some(Self { project, worker })
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(
             self.project
                 .command(args)
@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     #[track_caller]
-    fn json(&self, code: i32, command: &str) -> Json {
+    pub fn json(&self, code: i32, command: &str) -> Json {
         let ran = self.run(
             &[command, "--format", "json", "--lock-wait=20s"]
                 [..if command == "plan" { 3 } else { 4 }],
@@ -111,7 +111,7 @@ impl Fleet {
     }
 
     /// Why each resource of this host could not be evaluated, each reason once.
-    fn reasons(report: &Json, host: &str) -> Vec<String> {
+    pub fn reasons(report: &Json, host: &str) -> Vec<String> {
         let mut reasons: Vec<String> = report["not_evaluated"]
             .as_array()
             .unwrap()
@@ -124,12 +124,12 @@ impl Fleet {
     }
 }
 
-fn count(report: &Json, what: &str) -> u64 {
+pub fn count(report: &Json, what: &str) -> u64 {
     report["summary"][what].as_u64().unwrap()
 }
 
 /// Makes a host what the baseline says, and then what an attacker makes of it.
-fn tamper(host: &Host<'_>) {
+pub fn tamper(host: &Host<'_>) {
     host.run(&["rm", "-rf", "/srv/keel"]);
     host.run(&["install", "-d", "-m", "0777", "/srv/keel"]);
     host.write("/srv/keel/conf", "listen evil.example\n");
@@ -154,7 +154,7 @@ fn tamper(host: &Host<'_>) {
     host.run(&["chown", "keel", "/home/keel/.ssh/authorized_keys"]);
 }
 
-fn listing(host: &Host<'_>) -> String {
+pub fn listing(host: &Host<'_>) -> String {
     host.run(&[
         "sh",
         "-c",
