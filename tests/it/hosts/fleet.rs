@@ -50,14 +50,19 @@ spec: { paths: [/srv/keel], allow: [] }
 const RESOURCES: usize = 6;
 
 /// A project whose targets are these hosts.
-struct Fleet {
-    project: Project,
+pub struct Fleet {
+    pub project: Project,
     worker: String,
 }
 
 impl Fleet {
     /// None, after saying so, where there is no worker to send.
     fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
+        Self::of(hosts, names, BASELINE, more)
+    }
+
+    /// The same with a baseline of its own for all of them.
+    pub fn of(hosts: &Hosts, names: &[&str], baseline: &str, more: &str) -> Option<Self> {
         let Ok(worker) = std::env::var("EVENKEEL_WORKER") else {
             skip("skipped: no static worker (EVENKEEL_WORKER)");
             return None;
@@ -77,13 +82,13 @@ impl Fleet {
             ),
             "",
         );
-        project.write("desired-state/web/all.yaml", BASELINE);
+        project.write("desired-state/web/all.yaml", baseline);
         std::fs::remove_dir_all(project.repo.join("desired-state/host")).unwrap();
         project.commit("hosts");
         Some(Self { project, worker })
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(
             self.project
                 .command(args)
@@ -91,7 +96,7 @@ impl Fleet {
         )
     }
 
-    fn start(&self, args: &[&str]) -> Child {
+    pub fn start(&self, args: &[&str]) -> Child {
         self.project
             .command(args)
             .env("EVENKEEL_WORKER", &self.worker)
@@ -102,7 +107,7 @@ impl Fleet {
     }
 
     #[track_caller]
-    fn json(&self, code: i32, command: &str) -> Json {
+    pub fn json(&self, code: i32, command: &str) -> Json {
         let ran = self.run(
             &[command, "--format", "json", "--lock-wait=20s"]
                 [..if command == "plan" { 3 } else { 4 }],
@@ -111,7 +116,7 @@ impl Fleet {
     }
 
     /// Why each resource of this host could not be evaluated, each reason once.
-    fn reasons(report: &Json, host: &str) -> Vec<String> {
+    pub fn reasons(report: &Json, host: &str) -> Vec<String> {
         let mut reasons: Vec<String> = report["not_evaluated"]
             .as_array()
             .unwrap()
@@ -124,7 +129,7 @@ impl Fleet {
     }
 }
 
-fn count(report: &Json, what: &str) -> u64 {
+pub fn count(report: &Json, what: &str) -> u64 {
     report["summary"][what].as_u64().unwrap()
 }
 
