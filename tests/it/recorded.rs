@@ -86,7 +86,7 @@ fn baseline(project: &Project, dir: &Path, host: &str) {
     }
     for (key, value) in state["sysctls"].as_object().unwrap() {
         let spec = format!(
-            "{{ key: {}, value: {value} }}",
+            "{{ key: {}, value: {value}, persist: false }}",
             quoted(&key.as_str().into())
         );
         resource(

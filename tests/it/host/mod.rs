@@ -8,4 +8,5 @@ mod limits;
 mod manifests;
 pub mod mount;
 mod restoring;
+mod sysctl;
 mod tampering;

@@ -58,6 +58,11 @@ pub struct Fleet {
 impl Fleet {
     /// None, after saying so, where there is no worker to send.
     pub fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
+        Self::of(hosts, names, BASELINE, more)
+    }
+
+    /// The same with a baseline of its own for all of them.
+    pub fn of(hosts: &Hosts, names: &[&str], baseline: &str, more: &str) -> Option<Self> {
         let Ok(worker) = std::env::var("EVENKEEL_WORKER") else {
             skip("skipped: no static worker (EVENKEEL_WORKER)");
             return None;
@@ -77,7 +82,7 @@ impl Fleet {
             ),
             "",
         );
-        project.write("desired-state/web/all.yaml", BASELINE);
+        project.write("desired-state/web/all.yaml", baseline);
         std::fs::remove_dir_all(project.repo.join("desired-state/host")).unwrap();
         project.commit("hosts");
         Some(Self { project, worker })
@@ -91,7 +96,7 @@ impl Fleet {
         )
     }
 
-    fn start(&self, args: &[&str]) -> Child {
+    pub fn start(&self, args: &[&str]) -> Child {
         self.project
             .command(args)
             .env("EVENKEEL_WORKER", &self.worker)
