@@ -15,6 +15,7 @@ mod fleet;
 mod harness;
 mod install;
 mod kernel;
+mod takeover;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];
