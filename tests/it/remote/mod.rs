@@ -2,6 +2,7 @@
 
 mod deeds;
 mod liars;
+mod roads;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -63,6 +64,8 @@ pub fn host(
         validate_commands: config.validate_commands.clone(),
         timeout: Duration::from_secs(20),
         lock_wait,
+        idle: Duration::from_secs(60),
+        way_in: None,
         own: vec![],
     };
     RemoteHost::new(TargetName("t".into()), Box::new(process), remote)
