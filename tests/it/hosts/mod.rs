@@ -14,6 +14,7 @@ use super::support::skip;
 mod fleet;
 mod harness;
 mod install;
+mod liars;
 mod way_in;
 
 /// The names of the hosts.
