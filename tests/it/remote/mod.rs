@@ -1,6 +1,7 @@
 //! Hosts through a worker: what it does, what it may not do, and what a false one gains.
 
 mod deeds;
+mod fleet;
 mod liars;
 mod roads;
 
