@@ -15,8 +15,11 @@ use crate::ports::{Provider, Providers};
 use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
 use crate::providers::remote::link::{Connector, Pipe};
 use crate::providers::remote::ssh::{ROOT_DIR, SUDO_DIR, SUDOERS, SshConnector};
-use crate::providers::remote::{Program, ProgramError, RemoteConfig, RemoteHost};
+use crate::providers::remote::{Program, ProgramError, RemoteConfig, RemoteHost, WayIn};
 use crate::providers::unreachable::Unreachable;
+
+/// After how long a connection is made anew before it is used: half of what a worker waits.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// What a run may do with hosts at the other end of a connection.
 #[derive(Clone, Copy, Default)]
@@ -186,6 +189,8 @@ pub fn remote_host(
         validate_commands: project.guard.validate_commands.clone(),
         timeout: ssh.timeout,
         lock_wait: reach.lock_wait,
+        idle: IDLE,
+        way_in: Some(WayIn::new(root, ssh)),
         own: vec![
             (ROOT_DIR, "worker"),
             (SUDO_DIR, "worker"),

@@ -115,6 +115,24 @@ impl Fleet {
         ran.expect(code).json()
     }
 
+    /// Has one of its steps wait for a command on the host, for as long as that takes.
+    pub fn waits_for_validation(&self) {
+        let path = self.project.repo.join("desired-state/evenkeel.yaml");
+        let config = std::fs::read_to_string(path).unwrap();
+        self.project.write(
+            "desired-state/evenkeel.yaml",
+            &format!("{config}guard: {{ validate_commands: [/usr/local/bin/wait-here] }}\n")
+                .replace("timeout: 20s", "timeout: 8s"),
+        );
+        let stops = BASELINE.replace(
+            "content: \"hello\\n\" }",
+            "content: \"hello\\n\", validate: [/usr/local/bin/wait-here, \"{}\"] }",
+        );
+        assert_ne!(stops, BASELINE);
+        self.project.write("desired-state/web/all.yaml", &stops);
+        self.project.commit("a step that waits");
+    }
+
     /// Why each resource of this host could not be evaluated, each reason once.
     pub fn reasons(report: &Json, host: &str) -> Vec<String> {
         let mut reasons: Vec<String> = report["not_evaluated"]
@@ -168,12 +186,13 @@ pub fn listing(host: &Host<'_>) -> String {
 }
 
 // Goal: three real hosts of one baseline, each with its own value: what was tampered with is named and put right, over
-// one connection a host and run; a further plan is clean; undo brings back exactly what was there; the hosts still answer.
+// one connection a host and run, since no step is on the way in; a further plan is clean; undo brings back exactly what was
+// there; the hosts still answer.
 #[test]
 fn three_hosts_are_restored_and_undone() {
     let Some(hosts) = Hosts::start() else { return };
     let taken = super::NAMES.map(|name| hosts.take(name));
-    let Some(fleet) = Fleet::new(&hosts, &super::NAMES, "") else {
+    let Some(fleet) = Fleet::new(&hosts, &super::NAMES, ", user: root") else {
         return;
     };
     let before = taken.each_ref().map(|host| {
@@ -362,20 +381,7 @@ fn lost_in_the_middle_of_a_step() {
     let Some(fleet) = Fleet::new(&hosts, &["h1", "h2"], "") else {
         return;
     };
-    let config =
-        std::fs::read_to_string(fleet.project.repo.join("desired-state/evenkeel.yaml")).unwrap();
-    fleet.project.write(
-        "desired-state/evenkeel.yaml",
-        &format!("{config}guard: {{ validate_commands: [/usr/local/bin/wait-here] }}\n")
-            .replace("timeout: 20s", "timeout: 8s"),
-    );
-    let stops = BASELINE.replace(
-        "content: \"hello\\n\" }",
-        "content: \"hello\\n\", validate: [/usr/local/bin/wait-here, \"{}\"] }",
-    );
-    assert_ne!(stops, BASELINE);
-    fleet.project.write("desired-state/web/all.yaml", &stops);
-    fleet.project.commit("a step that waits");
+    fleet.waits_for_validation();
     for way in ["cut", "power"] {
         for host in [&one, &two] {
             tamper(host);
@@ -422,11 +428,12 @@ fn lost_in_the_middle_of_a_step() {
     }
 }
 
-/// Has the validation of a new file say that it has begun, and then take its time.
-fn host_waits(host: &Host<'_>) {
+/// Has the validation of a new file say who asks for it, and then take its time.
+pub fn host_waits(host: &Host<'_>) {
     host.run(&["rm", "-f", "/run/step-begun"]);
     host.write(
         "/usr/local/bin/wait-here",
-        "#!/bin/sh\ntouch /run/step-begun\nexec sleep 20\n",
+        "#!/bin/sh\necho $PPID >/run/step-begun\nexec sleep 20\n",
     );
+    host.run(&["chmod", "755", "/usr/local/bin/wait-here"]);
 }

@@ -199,6 +199,8 @@ fn each_failure_names_its_host() {
     let Some(fleet) = Fleet::new(&hosts, &["h2", "h3"], SUDO) else {
         return;
     };
+    two.run(&["rm", "-rf", "/var/lib/evenkeel", "/home/deploy/.evenkeel"]);
+    tidy(&two);
     two.cut();
     let report = fleet.worker_command("install", 1, &[]);
     let targets = report["targets"].as_array().unwrap();

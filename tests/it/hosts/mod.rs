@@ -15,7 +15,9 @@ mod fleet;
 mod harness;
 mod install;
 mod kernel;
+mod liars;
 mod takeover;
+mod way_in;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];
