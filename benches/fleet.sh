@@ -18,6 +18,8 @@ done
 counts=("${@:3}")
 [ ${#counts[@]} -gt 0 ] || counts=(10 100 1000)
 runs=5
+# Whose the files of the simulated hosts are. As root a worker would be kept in /var/lib of this machine.
+if [ "$(id -u)" = 0 ]; then owner=65534 group=65534; else owner=$(id -u) group=$(id -g); fi
 
 folder=$(mktemp -d)
 finish() {
@@ -88,6 +90,7 @@ measure() { # FILE
   echo "$line" >>"$1"
 }
 
+# shellcheck disable=SC2016
 median() { # FILE EXPRESSION
   awk "{ print $2 }" "$1" | sort -n | sed -n "$(((runs + 1) / 2))p"
 }
@@ -107,6 +110,7 @@ logins() { # HOST
     cut -d " " -f 16,17 "/proc/$(pgrep -o -x sshd)/stat"' | awk -v tick="$(getconf CLK_TCK)" '{ print ($1 + $2) / tick }'
 }
 
+# shellcheck disable=SC2016
 real() {
   local host before=() cpu=() targets='' code=0 each
   bash "$top/tests/peers/hosts.sh" up "$folder/hosts" >/dev/null || code=$?
@@ -153,8 +157,7 @@ real() {
 stand_in() {
   local as=
   mkdir -p "$folder/bin" "$folder/home"
-  # As root the worker would be kept in /var/lib of this machine.
-  [ "$(id -u)" != 0 ] || as='setpriv --reuid 65534 --regid 65534 --clear-groups'
+  [ "$(id -u)" != 0 ] || as="setpriv --reuid $owner --regid $group --clear-groups"
   cat >"$folder/bin/ssh" <<SSH
 #!/bin/sh
 # Instead of a login: nothing. Instead of a command on a host: the same command here.
@@ -168,14 +171,15 @@ SSH
 }
 
 simulated() { # COUNT
-  local count=$1 targets='' at each fleet="$folder/fleet$1"
+  local count=$1 targets='' at each times=$runs fleet="$folder/fleet$1"
   for ((at = 1; at <= count; at++)); do
     targets+=$(target "host$at" "root: $folder/root, ssh: { host: host$at, timeout: 10m }")$'\n'
   done
   project "$fleet" "$targets"
   cp "$folder/common.yaml" "$fleet/desired-state/all/all.yaml"
   keep "$fleet"
-  for ((each = 0; each < (count < 500 ? runs : 1); each++)); do measure "$fleet.figures"; done
+  ((count < 500)) || times=1
+  for ((each = 0; each < times; each++)); do measure "$fleet.figures"; done
   # What the stand-in and the workers take is in the second figure, and nobody's cost here.
   sort -n -k 2 "$fleet.figures" | sed -n "$((($(wc -l <"$fleet.figures") + 1) / 2))p" | awk -v count="$count" '{
     printf "%d simulated hosts: controller %.2f s of CPU without ssh (%.1f ms a host), %d MiB (%.2f a host)\n",
@@ -183,11 +187,8 @@ simulated() { # COUNT
 }
 
 make_root() {
-  local owner
-  owner=$(id -u)
-  [ "$owner" != 0 ] || owner=65534
   mkdir -p "$folder/root/srv/fleet" "$folder/one"
-  common "$owner" "$([ "$(id -u)" = 0 ] && echo 65534 || id -g)" >"$folder/common.yaml"
+  common "$owner" "$group" >"$folder/common.yaml"
   # Evenkeel itself makes what the workers find.
   mkdir -p "$folder/one/desired-state/all"
   project "$folder/one" "$(target one "root: $folder/root")"
@@ -198,8 +199,7 @@ make_root() {
 
 real
 make_root
-chown -hR "$([ "$(id -u)" = 0 ] && echo 65534 || id -u)" "$folder/root"
 stand_in
-[ "$(id -u)" != 0 ] || chown 65534 "$folder/home"
+[ "$(id -u)" != 0 ] || chown -hR "$owner:$group" "$folder/root" "$folder/home"
 echo "fleets of $(resources "$folder/one") resources a host"
 for count in "${counts[@]}"; do simulated "$count"; done
