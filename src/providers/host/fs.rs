@@ -180,6 +180,15 @@ pub trait Fs: Send + Sync {
         None
     }
 
+    /// Takes the lock of a file that the host's own programs take on it (`fcntl`), until what is returned is dropped;
+    /// none where there is no such file or nobody to lock out.
+    ///
+    /// # Errors
+    /// Somebody else has it.
+    fn hold(&self, _path: &HostPath) -> Result<Option<Box<dyn Send>>, FsError> {
+        Ok(None)
+    }
+
     /// Puts a file, directory, link or node there, atomically, whatever stands there now.
     ///
     /// `verify` judges what stands there at the last moment that the system allows, more than once where that helps.

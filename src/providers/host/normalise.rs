@@ -50,8 +50,12 @@ pub(crate) fn comparable(
     creator: (u32, u32),
     config: &HostConfig,
 ) -> Normalised {
+    let names = names.cloned().map(|mut names| {
+        parts::accounts::declared_names(declared, &mut names);
+        names
+    });
     let mut decoding = Decoding {
-        names,
+        names: names.as_ref(),
         files,
         validate_commands: &config.validate_commands,
         creator,
@@ -103,6 +107,7 @@ fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
 /// No two resources of one path, and nothing below what is no directory.
 fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     check_parts(drafts, problems);
+    parts::accounts::check(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
         if let Some(other) = first.get(&draft.path) {

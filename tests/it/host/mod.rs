@@ -1,6 +1,7 @@
 //! The host provider on real folders: what it sees, what it does, what it withstands.
 
 mod access;
+mod accounts;
 mod acting;
 mod cron;
 pub mod fixture;

@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** `remedy` and `judge` are pure: the controller makes what a host may only observe.
 
+pub(super) mod accounts;
 mod sysctl;
 
 use super::fs::{Fs, HostPath};
@@ -90,7 +91,7 @@ pub trait Part: Sync {
 }
 
 /// All of them.
-const PARTS: [&dyn Part; 1] = [&sysctl::Sysctl];
+const PARTS: &[&dyn Part] = &[&accounts::GroupPart, &accounts::UserPart, &sysctl::Sysctl];
 
 /// The part of this kind.
 pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
