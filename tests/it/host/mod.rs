@@ -5,6 +5,7 @@ mod accounts;
 mod acting;
 pub mod fixture;
 mod limits;
+mod listing;
 mod manifests;
 pub mod mount;
 mod restoring;

@@ -86,7 +86,12 @@ pub trait Part: Sync {
 }
 
 /// All of them.
-const PARTS: &[&dyn Part] = &[&accounts::GroupPart, &accounts::UserPart, &sysctl::Sysctl];
+const PARTS: &[&dyn Part] = &[
+    &accounts::AccountsPart,
+    &accounts::GroupPart,
+    &accounts::UserPart,
+    &sysctl::Sysctl,
+];
 
 /// The part of this kind.
 pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
