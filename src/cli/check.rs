@@ -3,24 +3,33 @@
 use serde_json::json;
 
 use super::CliError;
-use super::args::{CheckArgs, Format, StateArgs};
+use super::args::{BaselineArgs, CheckArgs, Format, StateArgs};
 use super::context::{self, Place};
 use super::output::Terminal;
 use super::targets::{self, Reach};
-use crate::baseline::{Source, load};
+use crate::baseline::{Loaded, Source, load};
 use crate::engine::{Facts, told_once};
 use crate::model::Problems;
+use crate::ports::Providers;
 
-/// Validates the baseline; looks at a target only to resolve the names that the baseline uses.
-pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
+/// A baseline as it was read, and providers that ask no host over ssh.
+pub struct Read {
+    pub loaded: Loaded,
+    pub providers: Providers,
+    /// Where it was read from: `commit 0123456789ab`.
+    pub what: String,
+}
+
+/// Reads the baseline that is asked for.
+pub fn read(args: &BaselineArgs) -> Result<Read, CliError> {
+    let place = Place::find(&args.baseline, args.worktree)?;
     let state = StateArgs {
         state: None,
         journal_key: None,
     };
-    let (source, what) = match (&place.repo, args.baseline.worktree) {
+    let (source, what) = match (&place.repo, args.worktree) {
         (Some(repo), false) => {
-            let rev = args.baseline.rev.as_deref().unwrap_or("HEAD");
+            let rev = args.rev.as_deref().unwrap_or("HEAD");
             let facts = match rev {
                 "last-good" => Facts::read(place.read_state(&state)?.as_ref())?,
                 _ => Facts::default(),
@@ -35,30 +44,45 @@ pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> 
         ),
     };
     let loaded = load(&source)?;
-    let mut problems = loaded.problems;
-    let mut resources = 0;
+    let mut providers = Providers::new();
     if let Some(project) = &loaded.project {
         let mut notices = Vec::new();
-        let chosen = targets::targets(project, &args.baseline.target, None, &mut notices)?;
+        let chosen = targets::targets(project, &args.target, None, &mut notices)?;
         let reach = Reach {
             offline: Some("a check asks no host over ssh"),
             ..Reach::default()
         };
-        let providers = targets::providers(&place, project, &chosen, &state, reach);
-        let empty = Vec::new();
-        let mut of_targets = Vec::new();
-        for (target, provider) in &providers {
-            let declared = loaded.declared.get(target).unwrap_or(&empty);
-            resources += declared.len();
-            let normalised = provider
-                .normalise(declared, loaded.files.as_ref(), true)
-                .await;
-            let mut its = normalised.problems;
-            its.extend(unresolved(declared, &normalised.desired));
-            of_targets.push((target, its));
-        }
-        problems.extend(told_once(of_targets, &loaded.declared));
+        providers = targets::providers(&place, project, &chosen, &state, reach);
     }
+    Ok(Read {
+        loaded,
+        providers,
+        what,
+    })
+}
+
+/// Validates the baseline; looks at a target only to resolve the names that the baseline uses.
+pub async fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let Read {
+        loaded,
+        providers,
+        what,
+    } = read(&args.baseline)?;
+    let mut problems = loaded.problems;
+    let mut resources = 0;
+    let empty = Vec::new();
+    let mut of_targets = Vec::new();
+    for (target, provider) in &providers {
+        let declared = loaded.declared.get(target).unwrap_or(&empty);
+        resources += declared.len();
+        let normalised = provider
+            .normalise(declared, loaded.files.as_ref(), true)
+            .await;
+        let mut its = normalised.problems;
+        its.extend(unresolved(declared, &normalised.desired));
+        of_targets.push((target, its));
+    }
+    problems.extend(told_once(of_targets, &loaded.declared));
     problems.sort();
     if !problems.is_empty() {
         return Err(CliError::problems(problems));

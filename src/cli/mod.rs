@@ -9,6 +9,7 @@ mod adopt;
 mod args;
 mod check;
 mod context;
+mod coverage;
 mod demo;
 mod drill;
 mod error;
@@ -22,6 +23,7 @@ mod reports;
 mod targets;
 mod trust;
 mod undo;
+mod worker;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -67,6 +69,7 @@ pub fn run() -> ExitCode {
 async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError> {
     match command {
         Command::Check(args) => check::run(&args, terminal).await,
+        Command::Coverage(args) => coverage::run(&args, terminal).await,
         Command::Init(args) => init::run(&args, terminal),
         Command::Plan(args) => match args.command {
             Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,
@@ -78,6 +81,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Journal { command } => journal::run(&command, terminal),
         Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
+        Command::Worker { command } => worker::run(&command, terminal).await,
         Command::Demo(args) => demo::run(&args, terminal).await,
     }
 }
@@ -85,7 +89,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
 /// The directory that the files of a command's problems are relative to.
 fn baseline_of(command: &Command) -> &Path {
     match command {
-        Command::Check(args) => &args.baseline.baseline,
+        Command::Check(args) | Command::Coverage(args) => &args.baseline.baseline,
         Command::Plan(args) => match &args.command {
             Some(PlanCommand::Show { common, .. }) => &common.baseline.baseline,
             None => &args.common.baseline.baseline,
@@ -95,13 +99,14 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
+        Command::Worker { command } => &command.on().baseline.baseline,
         Command::Init(_) | Command::Drill(_) | Command::Demo(_) => Path::new(""),
     }
 }
 
 fn wants_json(command: &Command) -> bool {
     let format = match command {
-        Command::Check(args) => args.baseline.format,
+        Command::Check(args) | Command::Coverage(args) => args.baseline.format,
         Command::Init(args) => args.format,
         Command::Plan(args) => match &args.command {
             Some(PlanCommand::Show { common, .. }) => common.baseline.format,
@@ -113,6 +118,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
+        Command::Worker { command } => command.on().baseline.format,
         Command::Demo(_) => args::Format::Text,
     };
     format == args::Format::Json

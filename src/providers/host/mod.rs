@@ -7,6 +7,9 @@
 
 mod act;
 mod capability;
+#[cfg(feature = "controller")]
+pub mod coverage;
+pub(crate) mod cron;
 pub(crate) mod finish;
 pub mod fs;
 mod glob;

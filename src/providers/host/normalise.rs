@@ -82,6 +82,7 @@ pub(crate) fn comparable(
     let mut drafts = without_superseded(drafts);
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
+    depend_parts(&mut drafts);
     Normalised {
         desired: drafts.into_iter().map(|draft| draft.desired).collect(),
         contents: decoding.contents,
@@ -195,5 +196,22 @@ fn depend(drafts: &mut [Draft<'_>]) {
             }
             above = path.split().map(|(parent, _)| parent);
         }
+    }
+}
+
+/// Each part depends on the managed ones that it follows from.
+fn depend_parts(drafts: &mut [Draft<'_>]) {
+    let parts: BTreeMap<Address, ResourceId> = drafts
+        .iter()
+        .filter(|draft| !has_place(draft))
+        .map(|draft| (draft.desired.address.clone(), draft.desired.id.clone()))
+        .collect();
+    for draft in drafts.iter_mut().filter(|draft| !has_place(draft)) {
+        let desired = &mut draft.desired;
+        let follows = parts::of(&desired.id.kind).map(|part| part.follows(&desired.address));
+        let needed = follows.into_iter().flatten();
+        desired
+            .depends_on
+            .extend(needed.filter_map(|address| parts.get(&address).cloned()));
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Host;
+use super::cron;
 use super::finish::{Finished, finish, leave_to_removal};
 use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
 use super::glob::Globs;
@@ -100,6 +101,7 @@ impl<F: Fs> Round<'_, F> {
         }
         match (desired.id.kind.0.as_str(), path) {
             (kinds::PRIVILEGED_FILES, _) => self.privileged(desired),
+            (kinds::CRON, _) => self.cron(desired),
             (kinds::AUTHORIZED_KEYS, Some(path)) => self.keys(desired, path),
             (_, Some(path)) => self.plain(desired, path),
             (_, None) => Observation::not_evaluated(
@@ -215,6 +217,27 @@ impl<F: Fs> Round<'_, F> {
             self.shown.contents.extend(seen);
         }
         parts::finish(part, desired, looked)
+    }
+
+    fn cron(&mut self, desired: &Desired) -> Observation {
+        let (fs, shown) = (&self.host.fs, &mut self.shown);
+        let mut look = |path: &HostPath| {
+            let look = fs.look(path, cron::WANT);
+            if !desired.sensitive {
+                shown.keep(&look);
+            }
+            look
+        };
+        Observation {
+            listing: Some(cron::survey(
+                fs,
+                desired,
+                &self.claims,
+                &self.everywhere,
+                &mut look,
+            )),
+            ..Observation::plain(Observed::Present(State::default()))
+        }
     }
 
     fn privileged(&mut self, desired: &Desired) -> Observation {

@@ -14,7 +14,7 @@ use crate::providers::host::finish::{Finished, finish, leave_to_removal, remedie
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::listing::{Claims, MAX_MEMBERS};
 use crate::providers::host::parts::{self, Part};
-use crate::providers::host::{kinds, privileged};
+use crate::providers::host::{cron, kinds, privileged};
 
 /// The longest sentence that is taken from a host, in characters.
 const MAX_SENTENCE: usize = 500;
@@ -64,7 +64,7 @@ fn checked(
         .and_then(|blob| sent.get(&blob.digest));
     let finished = if desired.id.kind.0 == kinds::AUTHORIZED_KEYS {
         keys(desired, observed, live.as_deref())
-    } else if desired.id.kind.0 == kinds::PRIVILEGED_FILES {
+    } else if stands_nowhere(desired) {
         Finished {
             observed,
             remedy: None,
@@ -122,6 +122,11 @@ fn part_checked(
     parts::finish(part, desired, seen)
 }
 
+/// Whether a resource is only what it lists.
+fn stands_nowhere(desired: &Desired) -> bool {
+    [kinds::PRIVILEGED_FILES, kinds::CRON].contains(&desired.id.kind.0.as_str())
+}
+
 fn completeness(said: Completeness, strange: bool) -> Completeness {
     match said {
         Completeness::Partial(reason) => Completeness::Partial(of_host(reason)),
@@ -156,7 +161,7 @@ fn keys(desired: &Desired, observed: Observed, live: Option<&[u8]>) -> Finished 
 
 fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
     let places: Vec<HostPath> = match desired.id.kind.0.as_str() {
-        kinds::PRIVILEGED_FILES => desired
+        kinds::PRIVILEGED_FILES | kinds::CRON => desired
             .scope
             .iter()
             .flat_map(|scope| &scope.within)
@@ -173,6 +178,7 @@ fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
         let lies_right = HostPath::from_address(&member.address).is_some_and(|path| {
             let inside = |place: &HostPath| match desired.id.kind.0.as_str() {
                 kinds::PRIVILEGED_FILES => path.is_within(place),
+                kinds::CRON => cron::places().any(|place| place.holds(&path)),
                 _ => path.is_within(place) && path != *place,
             };
             places.iter().any(inside) && !claims.has(&path)
@@ -196,6 +202,15 @@ fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
 /// An entry with the remedy that follows from what it is; none where it is nothing to be listed.
 fn found(desired: &Desired, member: Member) -> Option<Member> {
     let observed = sentence(member.observed);
+    if desired.id.kind.0 == kinds::CRON {
+        let mut member = Member {
+            observed,
+            remedy: None,
+            by_hand: None,
+            ..member
+        };
+        return cron::judge(desired, &mut member).then_some(member);
+    }
     let remedy = match (&observed, desired.id.kind.0.as_str()) {
         (Observed::Present(state), kinds::PRIVILEGED_FILES) => {
             Some(privileged::remedy(desired, &member.address, state)?)

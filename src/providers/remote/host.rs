@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex as Shared;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::check;
 use super::link::{Connector, Offer, Pipe};
 use super::packet::{Limits, MAX_MESSAGE, PacketError};
+use super::way_in::WayIn;
 use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
 use crate::document::Declared;
 use crate::model::{
@@ -47,6 +48,11 @@ pub struct RemoteConfig {
     pub timeout: Duration,
     /// Set where this run means to act: how long to wait for another run on the same root.
     pub lock_wait: Option<Duration>,
+    /// After how long without a question a connection is made anew: its worker may have ended, and the other end of a
+    /// link that broke without a word is not there.
+    pub idle: Duration,
+    /// What the next login depends on; none where there is no login.
+    pub way_in: Option<WayIn>,
     /// Places of evenkeel's own on the host.
     pub own: Vec<(&'static str, &'static str)>,
 }
@@ -64,6 +70,10 @@ pub struct RemoteHost {
 struct Road {
     state: RoadState,
     replaced: u32,
+    /// When it was last asked something.
+    asked: Instant,
+    /// Whether a login worked when one was last made.
+    is_open: bool,
 }
 
 enum RoadState {
@@ -83,6 +93,8 @@ impl RemoteHost {
             road: Mutex::new(Road {
                 state: RoadState::New,
                 replaced: 0,
+                asked: Instant::now(),
+                is_open: true,
             }),
             creator: Shared::new((0, 0)),
         }
@@ -96,11 +108,15 @@ impl RemoteHost {
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
         let mut road = self.road.lock().await;
+        if matches!(road.state, RoadState::Up(_)) && road.asked.elapsed() > self.config.idle {
+            road.state = RoadState::New;
+        }
         if let RoadState::New = road.state {
-            road.state = match self.connect().await {
+            road.state = match self.connect(self.config.lock_wait).await {
                 Ok(pipe) => RoadState::Up(Box::new(pipe)),
                 Err(reason) => RoadState::Down(reason),
             };
+            road.is_open = true;
         }
         let pipe = match &mut road.state {
             RoadState::Up(pipe) => pipe,
@@ -112,7 +128,10 @@ impl RemoteHost {
             contents,
         };
         match pipe.ask(request, limits, self.config.timeout, offer).await {
-            Ok(answered) => Ok(answered),
+            Ok(answered) => {
+                road.asked = Instant::now();
+                Ok(answered)
+            }
             Err(error) => {
                 let reason = self.broken(&error, pipe).await;
                 road.replace(reason.clone());
@@ -121,7 +140,16 @@ impl RemoteHost {
         }
     }
 
-    async fn connect(&self) -> Result<Pipe, Reason> {
+    /// Makes a login of its own, has the worker answer, and ends.
+    ///
+    /// # Errors
+    /// Why no worker answered.
+    pub async fn prove_login(&self) -> Result<(), Reason> {
+        self.connect(None).await.map(drop)
+    }
+
+    /// Starts a worker and greets it; with `lock_wait` it is to hold the root.
+    async fn connect(&self, lock_wait: Option<Duration>) -> Result<Pipe, Reason> {
         let mut pipe = self.connector.connect().await?;
         let hello = Request::Hello(Hello {
             version: VERSION,
@@ -129,13 +157,13 @@ impl RemoteHost {
             root: self.config.root.clone(),
             ignore: self.config.ignore.clone(),
             validate_commands: self.config.validate_commands.clone(),
-            lock_wait_ms: self.config.lock_wait.map(|wait| wait.as_millis() as u64),
+            lock_wait_ms: lock_wait.map(|wait| wait.as_millis() as u64),
         });
         let limits = Limits {
             message: MAX_MESSAGE,
             contents: 0,
         };
-        let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
+        let patience = self.config.timeout + lock_wait.unwrap_or_default();
         let answer = match pipe.ask(&hello, limits, patience, None).await {
             Ok((answer, _)) => answer,
             Err(error) => return Err(self.broken(&error, &pipe).await),
@@ -275,7 +303,9 @@ impl Provider for RemoteHost {
         match self.ask(&request, 0, Some(&offer)).await {
             Ok((Answer::Applied { notes }, _)) => {
                 let notes = notes.iter().take(MAX_NOTES);
-                Ok(notes.map(|note| check::bounded(note)).collect())
+                let mut notes: Vec<_> = notes.map(|note| check::bounded(note)).collect();
+                notes.extend(self.still_open(step).await?);
+                Ok(notes)
             }
             other => Err(self.not_done(other).await),
         }
@@ -289,6 +319,14 @@ impl Provider for RemoteHost {
         match self.ask(&request, 0, None).await {
             Ok((Answer::Tidied, _)) => Ok(()),
             other => Err(self.not_done(other).await),
+        }
+    }
+
+    async fn release(&self) {
+        let mut road = self.road.lock().await;
+        // Why a host could not be reached is still true then.
+        if let RoadState::Up(_) = road.state {
+            road.state = RoadState::New;
         }
     }
 
@@ -321,6 +359,31 @@ impl RemoteHost {
             Ok((Answer::Cannot(reason), _)) => ActError::Refused(check::of_host(reason).text),
             Ok(_) => ActError::Lost(self.distrust().await.text),
             Err(reason) => ActError::Lost(reason.text),
+        }
+    }
+}
+
+impl RemoteHost {
+    /// After a step on the way in: whether a new login works, tried while the connection that did the step is still there
+    /// to take it back. A login that did not work before is not the step's fault, and gives a note.
+    async fn still_open(&self, step: &Step) -> Result<Option<String>, ActError> {
+        let way_in = self.config.way_in.as_ref();
+        if !way_in.is_some_and(|way_in| way_in.holds(&step.address)) {
+            return Ok(None);
+        }
+        let tried = self.prove_login().await;
+        let mut road = self.road.lock().await;
+        let was_open = std::mem::replace(&mut road.is_open, tried.is_ok());
+        match tried {
+            Ok(()) => Ok(None),
+            Err(reason) if was_open => Err(ActError::Failed(format!(
+                "a new login to {} no longer works after this step: {}; it is taken back over the connection that is still open",
+                self.target, reason.text
+            ))),
+            Err(reason) => Ok(Some(format!(
+                "a new login to {} did not work before this step either: {}",
+                self.target, reason.text
+            ))),
         }
     }
 }

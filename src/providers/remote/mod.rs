@@ -23,9 +23,12 @@ pub mod link;
 mod program;
 #[cfg(feature = "controller")]
 pub mod ssh;
+#[cfg(feature = "controller")]
+mod way_in;
 
 #[cfg(feature = "controller")]
 mod controller {
     pub use super::host::{RemoteConfig, RemoteHost};
     pub use super::program::{Program, ProgramError};
+    pub use super::way_in::WayIn;
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod commits;
+mod coverage;
 mod exemptions;
 mod guard;
 mod hidden;

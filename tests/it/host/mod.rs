@@ -3,10 +3,12 @@
 mod access;
 mod accounts;
 mod acting;
+mod cron;
 pub mod fixture;
 mod limits;
 mod listing;
 mod manifests;
 pub mod mount;
 mod restoring;
+mod sysctl;
 mod tampering;

@@ -13,6 +13,11 @@ use super::support::skip;
 
 mod fleet;
 mod harness;
+mod install;
+mod kernel;
+mod liars;
+mod takeover;
+mod way_in;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];

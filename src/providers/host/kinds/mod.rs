@@ -6,6 +6,7 @@
 //! **Invariant:** a decoder only reads what people wrote; looking at the live system is for `observe`.
 
 mod authorized_keys;
+mod cron;
 mod directory;
 mod file;
 mod privileged;
@@ -15,9 +16,9 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-#[cfg(feature = "controller")]
-pub use authorized_keys::is_exclusive;
 pub use authorized_keys::{beyond as keys_beyond, content as keys_content, describe, make_sound};
+#[cfg(feature = "controller")]
+pub use authorized_keys::{is_exclusive, is_unread, whole_file};
 pub use privileged::ALLOW;
 pub use remedy::remedy;
 pub use terms::Decoding;
@@ -32,9 +33,17 @@ pub const DIRECTORY: &str = "Directory";
 pub const SYMLINK: &str = "Symlink";
 pub const AUTHORIZED_KEYS: &str = "AuthorizedKeys";
 pub const PRIVILEGED_FILES: &str = "PrivilegedFiles";
+pub const CRON: &str = "Cron";
 
-/// All kinds that a manifest may name and that stand at a path.
-const KINDS: [&str; 5] = [FILE, DIRECTORY, SYMLINK, AUTHORIZED_KEYS, PRIVILEGED_FILES];
+/// All kinds that a manifest may name and that are of files.
+const KINDS: [&str; 6] = [
+    FILE,
+    DIRECTORY,
+    SYMLINK,
+    AUTHORIZED_KEYS,
+    PRIVILEGED_FILES,
+    CRON,
+];
 
 /// The option that says why a resource could not be made comparable on the target as it is now.
 pub const UNRESOLVED: &str = "unresolved";
@@ -78,6 +87,7 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Dr
         SYMLINK => one(symlink::decode(declared, &mut spec, decoding)),
         AUTHORIZED_KEYS => authorized_keys::decode(declared, &mut spec, decoding),
         PRIVILEGED_FILES => one(privileged::decode(declared, &mut spec, decoding)),
+        CRON => one(cron::decode(declared, &mut spec, decoding)),
         other => match parts::of(&declared.id.kind) {
             Some(part) => part.decode(declared, &mut spec, decoding),
             None => {

@@ -100,7 +100,8 @@ fn allowed(item: &Yaml, decoding: &mut Decoding<'_>) -> Option<(HostPath, Option
     Some((path?, Some(Value::Map(wanted))))
 }
 
-fn ignore(spec: &mut YamlFields<'_>, decoding: &mut Decoding<'_>) -> Vec<String> {
+/// The globs of whole paths that a listing leaves alone.
+pub fn ignore(spec: &mut YamlFields<'_>, decoding: &mut Decoding<'_>) -> Vec<String> {
     let Some(node) = spec.take("ignore") else {
         return Vec::new();
     };

@@ -36,6 +36,11 @@ pub trait Part: Sync {
         decoding: &mut Decoding<'_>,
     ) -> Vec<Draft<'a>>;
 
+    /// What has to be put right before the resource at this address, since this one follows from it.
+    fn follows(&self, _address: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
     /// Looks at a resource and at all that lies in its scope. Content that may be shown goes into `shown`.
     fn look(&self, host: &View<'_>, desired: &Desired, shown: &mut Contents) -> Observation;
 
