@@ -6,6 +6,7 @@ mod acting;
 mod cron;
 pub mod fixture;
 mod limits;
+mod listing;
 mod manifests;
 pub mod mount;
 mod restoring;

@@ -128,6 +128,7 @@ pub trait Part: Sync {
 
 /// All of them.
 const PARTS: &[&dyn Part] = &[
+    &accounts::AccountsPart,
     &accounts::GroupPart,
     &accounts::UserPart,
     &firewall::Firewall,

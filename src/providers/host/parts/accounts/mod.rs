@@ -11,12 +11,16 @@ mod conflicts;
 mod files;
 mod group;
 mod lines;
+mod listing;
 mod membership;
+mod rules;
 mod secret;
+mod sudo;
 mod user;
 
 pub use conflicts::{check, declared_names};
 pub use group::GroupPart;
+pub use listing::AccountsPart;
 pub use user::UserPart;
 
 use crate::document::Yaml;
