@@ -15,6 +15,7 @@ mod firewall;
 mod fleet;
 mod harness;
 mod kernel;
+mod listeners;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];

@@ -8,11 +8,14 @@
 //! **Invariant:** `remedy` and `judge` are pure: the controller makes what a host may only observe.
 
 mod firewall;
+mod listeners;
 mod sysctl;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use listeners::sockets_end;
 
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
@@ -126,7 +129,12 @@ pub trait Part: Sync {
 }
 
 /// All of them.
-const PARTS: [&dyn Part; 2] = [&firewall::Firewall, &sysctl::Sysctl];
+const PARTS: [&dyn Part; 4] = [
+    &firewall::Firewall,
+    &listeners::Listeners,
+    &listeners::Listener,
+    &sysctl::Sysctl,
+];
 
 /// The part of this kind.
 pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
