@@ -9,11 +9,14 @@
 
 pub(super) mod accounts;
 mod firewall;
+mod listeners;
 mod sysctl;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use listeners::sockets_end;
 
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
@@ -132,6 +135,8 @@ const PARTS: &[&dyn Part] = &[
     &accounts::GroupPart,
     &accounts::UserPart,
     &firewall::Firewall,
+    &listeners::Listeners,
+    &listeners::Listener,
     &sysctl::Sysctl,
 ];
 
