@@ -56,9 +56,10 @@ impl WayIn {
     /// Whether a change at this address may decide whether the next login works: it is such a place, lies in one or is a
     /// folder on the way to one.
     pub fn holds(&self, address: &Address) -> bool {
-        // What stands nowhere is no place.
+        // What stands nowhere is no place, but for accounts and groups, which are lines of such files.
         if address.0.starts_with("//") {
-            return false;
+            let is_line = |kind: &str| address.0.starts_with(kind);
+            return self.root.is_empty() && (is_line("//user/") || is_line("//group/"));
         }
         let path = format!("{}{}", self.root, address.0);
         let path = path.trim_end_matches('/');
@@ -126,6 +127,8 @@ mod tests {
             "/root",
             "/root/.ssh/authorized_keys",
             "/srv/keel/.ssh/authorized_keys",
+            "//user/sysd",
+            "//group/sudo",
         ] {
             assert!(holds(&root, path), "{path}");
         }
@@ -167,6 +170,10 @@ mod tests {
         assert!(!holds(
             &way("/srv/jail", Some("root"), false),
             "/etc/ssh/sshd_config"
+        ));
+        assert!(!holds(
+            &way("/srv/jail", Some("root"), false),
+            "//user/root"
         ));
     }
 }
