@@ -38,7 +38,10 @@ fn baseline(project: &Project, dir: &Path, host: &str) {
     let mut out = String::new();
     for (path, file) in state["files"].as_object().unwrap() {
         let name = path.trim_start_matches('/').replace(['/', '_'], "-");
-        if path.ends_with("/.ssh/authorized_keys") {
+        // Accounts and keys are held by kinds of their own.
+        if path.ends_with("/.ssh/authorized_keys")
+            || ["/etc/passwd", "/etc/group"].contains(&path.as_str())
+        {
             continue;
         }
         let content = std::fs::read(dir.join(format!("baseline/{host}/rootfs{path}"))).unwrap();
@@ -96,6 +99,31 @@ fn baseline(project: &Project, dir: &Path, host: &str) {
             &spec,
         );
     }
+    let groups = state["groups"].as_array().unwrap();
+    for group in groups {
+        let members = group["members"].to_string();
+        let spec = format!("{{ gid: {}, members: {members} }}", group["gid"]);
+        resource(&mut out, "Group", group["name"].as_str().unwrap(), &spec);
+    }
+    for user in state["users"].as_array().unwrap() {
+        let group = groups.iter().find(|group| group["gid"] == user["gid"]);
+        let spec = format!(
+            "{{ uid: {}, group: {}, comment: {}, home: {}, shell: {}, password: {} }}",
+            user["uid"],
+            group.map_or(&user["gid"], |group| &group["name"]),
+            user["gecos"],
+            user["home"],
+            user["shell"],
+            user["password"]
+        );
+        resource(&mut out, "User", user["name"].as_str().unwrap(), &spec);
+    }
+    resource(
+        &mut out,
+        "Accounts",
+        "all",
+        "{ login: [root, alice, sync], uid0: [root] }",
+    );
     let powers: Vec<_> = state["suid_files"]
         .as_array()
         .unwrap()

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
-use super::{Host, HostConfig, glob::Globs, parts};
+use super::parts::{self, Forms, Question, View};
+use super::{Host, HostConfig, glob::Globs};
 use crate::document::Declared;
 use crate::model::{Address, Contents, Presence, Problem, Problems, ResourceId};
 use crate::ports::{Normalised, SideFiles};
@@ -23,13 +24,31 @@ impl<F: Fs> Host<F> {
         connect: bool,
     ) -> Normalised {
         let names = connect.then(|| self.names());
-        comparable(
-            declared,
-            files,
-            names.as_ref(),
-            self.fs.creator(),
-            &self.config,
-        )
+        let comparable = |forms: &Forms| {
+            comparable(
+                declared,
+                files,
+                names.as_ref(),
+                forms,
+                self.fs.creator(),
+                &self.config,
+            )
+        };
+        let first = comparable(&Forms::new());
+        match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions)).normalised,
+            false => first.normalised,
+        }
+    }
+
+    /// The one form of each of these texts.
+    pub(crate) fn forms(&self, questions: Vec<Question>) -> Forms {
+        let host = View { fs: &self.fs };
+        let answer = |question: Question| {
+            let form = parts::form(&host, &question);
+            (question, form)
+        };
+        questions.into_iter().map(answer).collect()
     }
 
     /// The names of this host.
@@ -42,14 +61,22 @@ impl<F: Fs> Host<F> {
     }
 }
 
+/// Manifests made comparable as far as that goes without what only the host can say.
+pub(crate) struct Comparable {
+    pub normalised: Normalised,
+    /// Texts whose one form was not known.
+    pub questions: Vec<Question>,
+}
+
 /// Makes the manifests of one host comparable, wherever its names come from. Without names, what needs one is left open.
 pub(crate) fn comparable(
     declared: &[Declared],
     files: &dyn SideFiles,
     names: Option<&TargetNames>,
+    forms: &Forms,
     creator: (u32, u32),
     config: &HostConfig,
-) -> Normalised {
+) -> Comparable {
     let names = names.cloned().map(|mut names| {
         parts::accounts::declared_names(declared, &mut names);
         names
@@ -57,6 +84,8 @@ pub(crate) fn comparable(
     let mut decoding = Decoding {
         names: names.as_ref(),
         files,
+        forms,
+        questions: Vec::new(),
         validate_commands: &config.validate_commands,
         creator,
         contents: Contents::default(),
@@ -83,11 +112,14 @@ pub(crate) fn comparable(
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
     depend_parts(&mut drafts);
-    Normalised {
-        desired: drafts.into_iter().map(|draft| draft.desired).collect(),
-        contents: decoding.contents,
-        problems: decoding.problems,
-        not_evaluated: Vec::new(),
+    Comparable {
+        normalised: Normalised {
+            desired: drafts.into_iter().map(|draft| draft.desired).collect(),
+            contents: decoding.contents,
+            problems: decoding.problems,
+            not_evaluated: Vec::new(),
+        },
+        questions: decoding.questions,
     }
 }
 

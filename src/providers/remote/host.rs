@@ -28,12 +28,17 @@ use crate::ports::{
 };
 use crate::providers::host::normalise::comparable;
 use crate::providers::host::owner::TargetNames;
+use crate::providers::host::parts::{self, Forms, Question};
 use crate::providers::host::{HostConfig, beyond_undo, tree};
 
 /// How often a connection that broke is replaced in one run.
 const REPLACEMENTS: u32 = 2;
 /// The live content of one look, in bytes: what a host keeps to show, and the keys that remedies are made from.
 const MAX_LOOKED: u64 = 64 << 20;
+/// How long a fresh login may take after a step that could have cut the host off.
+const LOGIN: Duration = Duration::from_secs(10);
+/// How long an answer is awaited after such a step: until the worker took it back and was heard of again.
+const AFTER_CUT: Duration = Duration::from_secs(20);
 /// Notes of one step that are taken.
 const MAX_NOTES: usize = 20;
 
@@ -107,6 +112,17 @@ impl RemoteHost {
         contents: u64,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
+        let each = self.config.timeout;
+        self.ask_within(each, request, contents, offer).await
+    }
+
+    async fn ask_within(
+        &self,
+        each: Duration,
+        request: &Request,
+        contents: u64,
+        offer: Option<&Offer<'_>>,
+    ) -> Result<(Answer, Contents), Reason> {
         let mut road = self.road.lock().await;
         if matches!(road.state, RoadState::Up(_)) && road.asked.elapsed() > self.config.idle {
             road.state = RoadState::New;
@@ -127,7 +143,7 @@ impl RemoteHost {
             message: MAX_MESSAGE,
             contents,
         };
-        match pipe.ask(request, limits, self.config.timeout, offer).await {
+        match pipe.ask(request, limits, each, offer).await {
             Ok(answered) => {
                 road.asked = Instant::now();
                 Ok(answered)
@@ -223,6 +239,46 @@ impl RemoteHost {
         }
     }
 
+    /// The one form of each of these texts; of none where the host could not be asked.
+    async fn forms(&self, questions: Vec<Question>) -> Forms {
+        let request = Request::Forms {
+            questions: questions.clone(),
+        };
+        match self.ask(&request, 0, None).await {
+            Ok((Answer::Forms { forms }, _)) if forms.len() == questions.len() => {
+                let forms = forms.into_iter().map(check::form);
+                questions.into_iter().zip(forms).collect()
+            }
+            Ok((Answer::Cannot(_), _)) | Err(_) => Forms::new(),
+            Ok(_) => {
+                self.distrust().await;
+                Forms::new()
+            }
+        }
+    }
+
+    /// Proves that the host can still be reached by whoever comes anew, and says so to the worker, which otherwise takes the
+    /// step back.
+    async fn confirm(&self) -> Result<(), ActError> {
+        let lost = match tokio::time::timeout(LOGIN, self.connector.connect()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(reason)) => Some(reason.text),
+            Err(_) => Some(format!("no login within {} seconds", LOGIN.as_secs())),
+        };
+        let request = Request::Confirm {
+            is_reached: lost.is_none(),
+        };
+        let each = self.config.timeout.max(AFTER_CUT);
+        match (self.ask_within(each, &request, 0, None).await, lost) {
+            (Ok((Answer::Confirmed, _)), None) => Ok(()),
+            (Ok((Answer::Failed(Failure::Failed(why)), _)), Some(lost)) => {
+                let why = check::bounded(&why);
+                Err(ActError::Failed(format!("{why} ({lost})")))
+            }
+            (answer, _) => Err(self.not_done(answer).await),
+        }
+    }
+
     fn creator(&self) -> (u32, u32) {
         self.creator.lock().map_or((0, 0), |creator| *creator)
     }
@@ -255,7 +311,14 @@ impl Provider for RemoteHost {
             validate_commands: self.config.validate_commands.clone(),
             ..HostConfig::default()
         };
-        comparable(declared, files, names.as_ref(), self.creator(), &config)
+        let creator = self.creator();
+        let comparable =
+            |forms: &Forms| comparable(declared, files, names.as_ref(), forms, creator, &config);
+        let first = comparable(&Forms::new());
+        match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions).await).normalised,
+            false => first.normalised,
+        }
     }
 
     async fn observe(&self, desired: &[Desired]) -> Snapshot {
@@ -300,8 +363,16 @@ impl Provider for RemoteHost {
             contents: context.contents,
             allowed: needed(step.state.as_ref(), context.contents),
         };
-        match self.ask(&request, 0, Some(&offer)).await {
+        let cuts = parts::may_cut_off(step);
+        let each = match cuts {
+            true => self.config.timeout.max(AFTER_CUT),
+            false => self.config.timeout,
+        };
+        match self.ask_within(each, &request, 0, Some(&offer)).await {
             Ok((Answer::Applied { notes }, _)) => {
+                if cuts {
+                    self.confirm().await?;
+                }
                 let notes = notes.iter().take(MAX_NOTES);
                 let mut notes: Vec<_> = notes.map(|note| check::bounded(note)).collect();
                 notes.extend(self.still_open(step).await?);

@@ -7,6 +7,7 @@
 //! nothing that the controller can work out itself: remedies, names of resources and what may be sent are not its to say.
 
 pub mod packet;
+mod pledge;
 pub mod wire;
 pub mod worker;
 

@@ -31,6 +31,8 @@ const SUDO: [&str; 4] = [
     "/etc/sudo.conf",
     "/usr/bin/sudo",
 ];
+/// Parts that are no places: accounts with their groups, packages, services.
+const PARTS: [&str; 4] = ["//user/", "//group/", "//package/", "//service/"];
 /// Where a user's keys lie, in its home.
 const KEYS: &str = ".ssh";
 
@@ -56,10 +58,9 @@ impl WayIn {
     /// Whether a change at this address may decide whether the next login works: it is such a place, lies in one or is a
     /// folder on the way to one.
     pub fn holds(&self, address: &Address) -> bool {
-        // What stands nowhere is no place, but for accounts and groups, which are lines of such files.
+        // What is no place may be what a login needs all the same. A firewall is asked for itself.
         if address.0.starts_with("//") {
-            let is_line = |kind: &str| address.0.starts_with(kind);
-            return self.root.is_empty() && (is_line("//user/") || is_line("//group/"));
+            return PARTS.iter().any(|part| address.0.starts_with(part));
         }
         let path = format!("{}{}", self.root, address.0);
         let path = path.trim_end_matches('/');
@@ -127,7 +128,8 @@ mod tests {
             "/root",
             "/root/.ssh/authorized_keys",
             "/srv/keel/.ssh/authorized_keys",
-            "//user/sysd",
+            "//user/deploy",
+            "//package/openssh-server",
             "//group/sudo",
         ] {
             assert!(holds(&root, path), "{path}");
@@ -170,10 +172,6 @@ mod tests {
         assert!(!holds(
             &way("/srv/jail", Some("root"), false),
             "/etc/ssh/sshd_config"
-        ));
-        assert!(!holds(
-            &way("/srv/jail", Some("root"), false),
-            "//user/root"
         ));
     }
 }

@@ -65,6 +65,7 @@ impl Tree {
         tree.mark(recorded);
         tree.tell("/etc/passwd", passwd(recorded));
         tree.tell("/etc/group", group(recorded));
+        tree.tell("/etc/gshadow", gshadow(recorded));
         tree.tell("/etc/shadow", shadow(recorded));
         tree.tell("/var/lib/dpkg/status", status(recorded));
         tree
@@ -237,6 +238,12 @@ fn group(recorded: &Recorded) -> String {
             group.members.join(",")
         )
     };
+    recorded.groups.iter().map(line).collect()
+}
+
+fn gshadow(recorded: &Recorded) -> String {
+    let line =
+        |group: &super::format::Group| format!("{}:*::{}\n", group.name, group.members.join(","));
     recorded.groups.iter().map(line).collect()
 }
 

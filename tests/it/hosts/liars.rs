@@ -12,7 +12,7 @@ const ROOM: &str = "409600";
 
 /// A static program that lies in this way, built with the compiler of the tests.
 fn liar(dir: &std::path::Path, way: u8) -> String {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/liar.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/liar/main.rs");
     let path = dir.join(format!("liar-{}", way as char));
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let built = Command::new(compiler)

@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use super::support::skip;
 
 mod accounts;
+mod firewall;
 mod fleet;
 mod harness;
 mod install;

@@ -22,6 +22,29 @@ echo 'alice ALL=(ALL:ALL) ALL' >/etc/sudoers.d/alice
 chmod 440 /etc/sudoers.d/alice
 # Who forwards accepts none; set before, so that nothing but what the attacker writes changes it.
 echo 0 >/proc/sys/net/ipv4/conf/all/accept_redirects
+nft -f - <<'NFT'
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    ct state established,related accept
+    icmp type echo-request accept
+    tcp dport { 22, 8080 } accept
+  }
+}
+NFT
+"#;
+
+/// The same as a team would write it.
+const RULES: &str = r#"
+    table inet filter {
+      chain input {
+        type filter hook input priority 0; policy drop;
+        iifname lo accept; ct state established,related accept
+        icmp type echo-request accept
+        tcp dport { 8080, 22 } accept
+      }
+    }
 "#;
 
 /// The files of which the baseline holds everything: what lies in these places, but for what is secret or changes by itself.
@@ -46,6 +69,8 @@ echo 'authpriv.* stop' >/etc/rsyslog.d/05-ratelimit.conf
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo '198.18.77.66 updates.internal deb.debian.org' >>/etc/hosts
 touch -r /etc/fstab /usr/local/bin/dbus-helper /etc/ssh/sshd_config /usr/local/sbin/.sysupd
+useradd -o -u 0 -g 0 -M -d /root -s /bin/bash -p '$6$x$y' sysd 2>/dev/null
+nft insert rule inet filter input tcp dport 4444 accept
 # Not every file system has such a flag.
 chattr +i /etc/cron.d/sysstat-collect || true
 "#;
@@ -64,6 +89,8 @@ echo 'h2 ssh-ed25519 AAAA' >/home/alice/.ssh/known_hosts
 /// Puts away what this test made, or what one that failed left.
 const CLEAN: &str = r"
 chattr -i /etc/cron.d/sysstat-collect 2>/dev/null
+nft delete table inet filter 2>/dev/null
+sed -i '/^sysd:/d' /etc/passwd /etc/shadow
 rm -rf /etc/shop /etc/rsyslog.d /srv/shop /etc/cron.d/shop /etc/cron.d/shop-report /etc/cron.d/sysstat-collect \
   /usr/local/sbin/shop-cleanup /usr/local/sbin/.sysupd /usr/local/bin/dbus-helper /etc/sudoers.d/alice /var/tmp/.beat \
   /home/alice/.ssh/known_hosts
@@ -74,7 +101,7 @@ chown alice: /home/alice/.ssh/authorized_keys
 echo 0 >/proc/sys/net/ipv4/ip_forward
 true";
 
-const EXPECTED: [&str; 11] = [
+const EXPECTED: [&str; 13] = [
     "h1/AuthorizedKeys/root",
     "h1/File//etc/cron.d/sysstat-collect",
     "h1/File//etc/rsyslog.d/05-ratelimit.conf",
@@ -82,9 +109,11 @@ const EXPECTED: [&str; 11] = [
     "h1/File//usr/local/sbin/.sysupd",
     "h1/File/etc-hosts",
     "h1/File/etc-ssh-sshd-config",
+    "h1/Firewall/filter",
     "h1/Sysctl/net-ipv4-conf-all-forwarding",
     "h1/Sysctl/net-ipv4-conf-eth0-forwarding",
     "h1/Sysctl/net-ipv4-ip-forward",
+    "h1/User///user/sysd",
     "h2/AuthorizedKeys/alice",
 ];
 
@@ -150,6 +179,15 @@ fn hold(fleet: &Fleet, host: &Host<'_>) -> usize {
         let spec = format!("{{ key: {key}, value: \"{value}\", persist: false }}");
         resource(&mut out, "Sysctl", &name_of(&key), &spec);
     }
+    let logins = sh(
+        host,
+        "awk -F: '$7 !~ /(nologin|false)$/ {print $1}' /etc/passwd",
+    );
+    let logins: Vec<_> = logins.lines().collect();
+    let spec = format!("{{ login: [{}] }}", logins.join(", "));
+    resource(&mut out, "Accounts", "people", &spec);
+    let spec = format!("\n  table: {{ family: inet, name: filter }}\n  rules: |{RULES}");
+    resource(&mut out, "Firewall", "filter", spec.trim_end());
     let powers = sh(host, "find /usr -xdev -perm /6000 -type f");
     let powers: Vec<_> = powers.lines().collect();
     let spec = format!("{{ paths: [/usr], allow: [{}] }}", powers.join(", "));
@@ -175,9 +213,9 @@ fn base64(text: &str) -> Vec<u8> {
 fn facts(host: &Host<'_>) -> String {
     sh(
         host,
-        "find /etc /usr/local /root /home -xdev ! -name '.bash_history' ! -path '/root/.evenkeel*' -printf '%p %y %m %U:%G %l\\n' | sort; \
-         find /etc /usr/local /root/.ssh /home -xdev -type f -exec sha256sum {} + | sort -k2; \
-         cat /proc/sys/net/ipv4/ip_forward; lsattr -d /etc/cron.d/* 2>/dev/null || true",
+        "find /etc /usr/local /root /home -xdev ! -name '.bash_history' ! -name '*-' ! -name 'sub?id' ! -path '/root/.evenkeel*' -printf '%p %y %m %U:%G %l\\n' | sort; \
+         find /etc /usr/local /root/.ssh /home -xdev -type f ! -name '*-' ! -name 'sub?id' -exec sha256sum {} + | sort -k2; \
+         cat /proc/sys/net/ipv4/ip_forward; nft -s list ruleset; lsattr -d /etc/cron.d/* 2>/dev/null || true",
     )
 }
 

@@ -8,13 +8,18 @@
 //! **Invariant:** `remedy` and `judge` are pure: the controller makes what a host may only observe.
 
 pub(super) mod accounts;
+mod firewall;
 mod sysctl;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
 use crate::document::{Declared, Fields as YamlFields};
 use crate::model::{
-    Address, Contents, Desired, Fields, Kind, Member, Observation, Observed, State, Step,
+    Address, Contents, Desired, Fields, Kind, Member, Observation, Observed, Reason, State, Step,
 };
 use crate::ports::{ActContext, ActError};
 
@@ -22,6 +27,27 @@ use crate::ports::{ActContext, ActError};
 pub struct View<'a> {
     pub fs: &'a dyn Fs,
 }
+
+/// A text of a manifest that only the host's own program can put in its one form.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Question {
+    pub kind: Kind,
+    pub text: String,
+}
+
+/// What the host's program made of such a text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    Is(String),
+    /// The text is wrong, in the program's words.
+    Wrong(String),
+    /// It could not be asked.
+    Unknown(Reason),
+}
+
+/// The answers that are known.
+pub type Forms = BTreeMap<Question, Form>;
 
 /// One kind of part.
 pub trait Part: Sync {
@@ -35,6 +61,16 @@ pub trait Part: Sync {
         spec: &mut YamlFields<'a>,
         decoding: &mut Decoding<'_>,
     ) -> Vec<Draft<'a>>;
+
+    /// Puts a text of a manifest in its one form, without touching anything live.
+    fn form(&self, _host: &View<'_>, _text: &str) -> Form {
+        Form::Wrong("this kind has no texts of that sort".to_owned())
+    }
+
+    /// Whether a step of this kind can cut the host off from whoever asked for it.
+    fn may_cut_off(&self) -> bool {
+        false
+    }
 
     /// What has to be put right before the resource at this address, since this one follows from it.
     fn follows(&self, _address: &Address) -> Vec<Address> {
@@ -95,6 +131,7 @@ const PARTS: &[&dyn Part] = &[
     &accounts::AccountsPart,
     &accounts::GroupPart,
     &accounts::UserPart,
+    &firewall::Firewall,
     &sysctl::Sysctl,
 ];
 
@@ -106,6 +143,19 @@ pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
 /// The names of their kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     PARTS.iter().map(|part| part.kind())
+}
+
+/// Puts a text in its one form.
+pub fn form(host: &View<'_>, question: &Question) -> Form {
+    match of(&question.kind) {
+        Some(part) => part.form(host, &question.text),
+        None => Form::Wrong("no such kind".to_owned()),
+    }
+}
+
+/// Whether a step can cut its host off from whoever asked for it.
+pub fn may_cut_off(step: &Step) -> bool {
+    of(&step.resource.kind).is_some_and(|part| part.may_cut_off())
 }
 
 /// Whether an address is one of a part, and no path.
