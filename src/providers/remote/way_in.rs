@@ -130,6 +130,7 @@ mod tests {
             "/srv/keel/.ssh/authorized_keys",
             "//user/deploy",
             "//package/openssh-server",
+            "//group/sudo",
         ] {
             assert!(holds(&root, path), "{path}");
         }

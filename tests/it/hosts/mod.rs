@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::support::skip;
 
+mod accounts;
 mod firewall;
 mod fleet;
 mod harness;

@@ -30,8 +30,9 @@ pub enum Which {
 
 use Which::{Group, Gshadow, Passwd, Shadow};
 
-/// In this order an account loses what it may do, and is seen until all of it is gone.
-pub const LEAVING: [Which; 4] = [Group, Gshadow, Shadow, Passwd];
+/// In this order an account loses what it may do, and is seen until all of it is gone: a line in gshadow that a step killed
+/// half way left would be known for the account's own only by the line in group.
+pub const LEAVING: [Which; 4] = [Gshadow, Group, Shadow, Passwd];
 /// In this order it gets what it may do, beginning with how it is locked.
 pub const COMING: [Which; 4] = [Shadow, Passwd, Gshadow, Group];
 
