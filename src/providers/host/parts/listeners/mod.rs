@@ -12,24 +12,25 @@
 mod allowed;
 mod owners;
 mod sockets;
+mod survey;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Part, View, address, nowhere};
 use crate::document::{Declared, Fields as YamlFields};
 use crate::model::{
-    Address, Completeness, Contents, Desired, Fields, Kind, Listing, Member, Observation, Observed,
-    Presence, Reason, ReasonCode, Risk, RiskLevel, Scope, State, Step, Value, Verb,
+    Address, Contents, Desired, Fields, Member, Observation, Observed, Presence, Reason,
+    ReasonCode, Risk, RiskLevel, Scope, State, Step, Value, Verb,
 };
 use crate::ports::{ActContext, ActError};
 use crate::providers::host::fs::FsError;
-use crate::providers::host::kinds::{Decoding, Draft, blank};
-use crate::providers::host::listing::MAX_MEMBERS;
+use crate::providers::host::kinds::{Decoding, Draft, UNASKED, blank};
 use crate::providers::host::machine::{Machine, not_running};
 use allowed::{Allowed, KERNEL};
-use owners::{Holders, Process};
-use sockets::{Place, Protocol, Sockets, TABLES};
+use owners::Process;
+use sockets::Place;
+use survey::{both, listener, survey};
 
 /// Whether an answer of the kernel's list of sockets is whole.
 pub use sockets::is_whole as sockets_end;
@@ -45,12 +46,6 @@ const PROGRAM: &str = "program";
 const SPARED: &str = "spared";
 /// What stands for the program of a socket that no process holds that could be seen.
 const UNKNOWN: &str = "unknown";
-/// The largest table of sockets, in bytes.
-const MAX_TABLE: u64 = 16 << 20;
-/// How often the two lists are compared before they disagree: sockets come and go meanwhile.
-const ROUNDS: usize = 4;
-/// The most places that are named of a disagreement.
-const MAX_NAMED: usize = 5;
 
 pub struct Listeners;
 
@@ -72,16 +67,24 @@ impl Part for Listeners {
         let Some(list) = spec.require("allow", &mut decoding.problems) else {
             return Vec::new();
         };
-        let entries = list.list(&mut decoding.problems).unwrap_or_default();
-        let entries = entries
+        let nodes = list.list(&mut decoding.problems).unwrap_or_default();
+        let entries = nodes
             .iter()
             .filter_map(|node| allowed::entry(node, decoding));
-        let entries = Value::List(entries.map(|entry| entry.value()).collect());
+        let entries: Vec<Value> = entries.map(|entry| entry.value()).collect();
+        // An entry that is missing would make what it allows look like an intruder's.
+        let lacks_users = entries.len() < nodes.len();
         let expected = Fields::from([(OBSERVERS.to_owned(), AGREE.into())]);
         let mut desired = blank(declared, &nowhere(), Presence::Present(expected));
         // Of one place only, since two lists of all that may be would deny each other.
         desired.address = address("listeners", "all");
-        desired.options.insert(ALLOWED.to_owned(), entries);
+        desired
+            .options
+            .insert(ALLOWED.to_owned(), Value::List(entries));
+        if lacks_users {
+            let text = Value::text("the users that it names were not looked up");
+            desired.options.insert(UNASKED.to_owned(), text);
+        }
         desired.scope = Some(Scope {
             within: BTreeSet::from([Address(format!("//{PLACE}"))]),
             ..Scope::default()
@@ -294,206 +297,6 @@ fn same(
 fn seen(observers: String) -> Observed {
     let fields = Fields::from([(OBSERVERS.to_owned(), Value::Text(observers))]);
     Observed::Present(State::of(fields))
-}
-
-/// All listeners that the entries do not allow, and what the two lists say of each other.
-fn survey(machine: &dyn Machine, allowed: &[Allowed]) -> Result<(String, Listing), Reason> {
-    let (sockets, observers) = both(machine)?;
-    let holders = owners::holders(machine)?;
-    let mut members = Vec::new();
-    for (place, held) in &sockets {
-        let (observed, _) = listener(machine, place, held, &holders);
-        let is_allowed = observed
-            .state()
-            .is_some_and(|state| is_allowed(allowed, place, state));
-        if !is_allowed {
-            members.push(Member {
-                address: address(PLACE, &place.to_string()),
-                kind: Kind(Listener.kind().to_owned()),
-                observed,
-                remedy: None,
-                by_hand: None,
-            });
-        }
-    }
-    let is_cut = members.len() > MAX_MEMBERS;
-    members.truncate(MAX_MEMBERS);
-    let complete = match is_cut {
-        false => Completeness::Complete,
-        true => Completeness::Partial(Reason::new(
-            ReasonCode::TooLarge,
-            format!("more than {MAX_MEMBERS} sockets listen that git does not list"),
-        )),
-    };
-    let listing = Listing {
-        members,
-        complete,
-        ignored: 0,
-    };
-    Ok((observers, listing))
-}
-
-/// The sockets of both lists, and `agree` or where one of them has what the other has not.
-fn both(machine: &dyn Machine) -> Result<(Sockets, String), Reason> {
-    let mut differing: Option<BTreeMap<Place, bool>> = None;
-    let mut all = Sockets::new();
-    for _ in 0..ROUNDS {
-        let tables = tables(machine)?;
-        let Ok(answers) = answers(machine) else {
-            // A kernel without that interface says nothing against the other one.
-            return Ok((tables, AGREE.to_owned()));
-        };
-        let now = differing_places(&tables, &answers);
-        all = merged(tables, answers);
-        let still = match differing {
-            None => now,
-            Some(before) => before
-                .into_iter()
-                .filter(|(place, side)| now.get(place) == Some(side))
-                .collect(),
-        };
-        if still.is_empty() {
-            return Ok((all, AGREE.to_owned()));
-        }
-        differing = Some(still);
-    }
-    Ok((all, disagreement(&differing.unwrap_or_default())))
-}
-
-/// Places of which one list has a socket that the other has not, and whether the tables have any there.
-fn differing_places(tables: &Sockets, answers: &Sockets) -> BTreeMap<Place, bool> {
-    let places = tables.keys().chain(answers.keys());
-    places
-        .filter(|place| tables.get(place) != answers.get(place))
-        .map(|place| (*place, tables.contains_key(place)))
-        .collect()
-}
-
-fn disagreement(differing: &BTreeMap<Place, bool>) -> String {
-    let mut named: Vec<_> = differing
-        .iter()
-        .take(MAX_NAMED)
-        .map(|(place, in_tables)| match in_tables {
-            true => format!("{place} differs between /proc/net and netlink"),
-            false => format!("{place} is hidden from /proc/net"),
-        })
-        .collect();
-    if differing.len() > MAX_NAMED {
-        named.push(format!("{} more", differing.len() - MAX_NAMED));
-    }
-    named.join("; ")
-}
-
-fn merged(mut one: Sockets, other: Sockets) -> Sockets {
-    for (place, held) in other {
-        one.entry(place).or_default().extend(held);
-    }
-    for held in one.values_mut() {
-        held.sort();
-        held.dedup();
-    }
-    one
-}
-
-fn tables(machine: &dyn Machine) -> Result<Sockets, Reason> {
-    let mut sockets = Sockets::new();
-    for (path, protocol, is_v6) in TABLES {
-        // A kernel without IPv6 has no such table.
-        let Some(bytes) = machine.read(path, MAX_TABLE)? else {
-            continue;
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        sockets::read_table(&text, protocol, is_v6, &mut sockets)
-            .map_err(|why| Reason::new(ReasonCode::Io, why))?;
-    }
-    Ok(merged(sockets, Sockets::new()))
-}
-
-fn answers(machine: &dyn Machine) -> Result<Sockets, Reason> {
-    let mut sockets = Sockets::new();
-    for protocol in Protocol::ALL {
-        for is_v6 in [false, true] {
-            let answer = machine.sock_diag(&sockets::request(protocol, is_v6))?;
-            sockets::read_answer(&answer, protocol, &mut sockets)
-                .map_err(|why| Reason::new(ReasonCode::Unsupported, why))?;
-        }
-    }
-    Ok(merged(sockets, Sockets::new()))
-}
-
-/// One listener and the processes that hold it.
-fn listener(
-    machine: &dyn Machine,
-    place: &Place,
-    held: &[sockets::Socket],
-    holders: &Holders,
-) -> (Observed, Vec<Process>) {
-    let mut pids = BTreeSet::new();
-    let mut is_orphan = false;
-    for socket in held {
-        match holders.by_inode.get(&socket.inode) {
-            Some(found) => pids.extend(found),
-            None => is_orphan = true,
-        }
-    }
-    if let (true, Some(reason)) = (is_orphan, &holders.unseen) {
-        let text = format!("who holds it cannot be told: {}", reason.text);
-        return (
-            Observed::NotEvaluated(Reason::new(reason.code, text)),
-            Vec::new(),
-        );
-    }
-    let mut processes = Vec::new();
-    for pid in pids {
-        match owners::process(machine, pid) {
-            Ok(process) => processes.extend(process),
-            Err(reason) => return (Observed::NotEvaluated(reason), Vec::new()),
-        }
-    }
-    let mut programs = BTreeSet::new();
-    let mut digests = BTreeSet::new();
-    for process in &processes {
-        match &process.program {
-            Ok(program) => {
-                programs.insert(program.path.as_str());
-                digests.insert(program.digest.as_str());
-            }
-            Err(why) => drop(programs.insert(why)),
-        }
-    }
-    if is_orphan || processes.is_empty() {
-        programs.insert(UNKNOWN);
-    }
-    let list = |texts: BTreeSet<&str>| Value::List(texts.into_iter().map(Value::text).collect());
-    let numbers =
-        |numbers: BTreeSet<i64>| Value::List(numbers.into_iter().map(Value::Int).collect());
-    let started = processes
-        .iter()
-        .map(|one| format!("{} started at {}", one.pid, one.start));
-    let inodes = held
-        .iter()
-        .map(|one| i64::try_from(one.inode).unwrap_or(i64::MAX));
-    let mut fields = Fields::from([
-        ("address".to_owned(), Value::Text(place.to_string())),
-        (PROGRAM.to_owned(), list(programs)),
-        ("executables".to_owned(), list(digests)),
-        (
-            "uid".to_owned(),
-            numbers(held.iter().map(|one| one.uid.into()).collect()),
-        ),
-        (
-            "processes".to_owned(),
-            Value::List(started.map(Value::Text).collect()),
-        ),
-        ("sockets".to_owned(), numbers(inodes.collect())),
-    ]);
-    let spared = processes
-        .iter()
-        .find_map(|one| owners::spared(machine, one.pid));
-    if let Some(why) = spared {
-        fields.insert(SPARED.to_owned(), why.into());
-    }
-    (Observed::Present(State::of(fields)), processes)
 }
 
 /// Whether every program that holds it, for every user that made a socket of it, is allowed there.

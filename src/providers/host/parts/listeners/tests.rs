@@ -1,4 +1,9 @@
+use std::collections::BTreeMap;
+
+use super::sockets::{Protocol, Sockets};
+use super::survey::{answers, differing_places, disagreement, merged, tables};
 use super::*;
+use crate::model::Kind;
 
 fn allowed(program: &str, port: u16, ip: Option<&str>, uid: i64) -> Value {
     Value::List(vec![
