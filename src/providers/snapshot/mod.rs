@@ -1,6 +1,6 @@
 //! A host as a file says it was: planned against like a live one, and never changed.
 //!
-//! Flow: JSON ([`format`]) → [`tree`], a file system and a machine with what was recorded → the host provider's own code.
+//! Flow: JSON (`format`) → `tree`, a file system and a machine with what was recorded → the host provider's own code.
 //!
 //! **Invariant:** what the recording does not hold is "not evaluated"; nothing of the machine that reads it counts.
 
