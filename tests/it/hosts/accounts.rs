@@ -68,7 +68,8 @@ fn strangers_go_and_come_back() {
     };
     // What a test that failed left goes first.
     let clean = "rm -f /etc/sudoers.d/zz-shop /etc/sudoers.d/alice-id; rm -rf /home/mallory; \
-        cd /etc && for f in passwd shadow group gshadow; do [ ! -e /root/$f.good ] || mv /root/$f.good $f; done";
+        cd /etc && for f in passwd shadow group gshadow; do [ ! -e /root/$f.good ] || mv /root/$f.good $f; done; \
+        chown -R alice:alice /home/alice";
     sh(&host, clean);
     sh(
         &host,

@@ -92,7 +92,7 @@ chattr -i /etc/cron.d/sysstat-collect 2>/dev/null
 nft delete table inet filter 2>/dev/null
 sed -i '/^sysd:/d' /etc/passwd /etc/shadow
 rm -rf /etc/shop /etc/rsyslog.d /srv/shop /etc/cron.d/shop /etc/cron.d/shop-report /etc/cron.d/sysstat-collect \
-  /usr/local/sbin/shop-cleanup /usr/local/sbin/.sysupd /usr/local/bin/dbus-helper /etc/sudoers.d/alice /var/tmp/.beat \
+  /usr/local/sbin/* /usr/local/sbin/.sysupd /usr/local/bin/* /etc/sudoers.d/alice /var/tmp/.beat \
   /home/alice/.ssh/known_hosts
 sed -i '/kali@box/d' /root/.ssh/authorized_keys /home/alice/.ssh/authorized_keys
 sed -i '/updates.internal/d' /etc/hosts
