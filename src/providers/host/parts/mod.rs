@@ -9,12 +9,15 @@
 
 pub(super) mod accounts;
 mod firewall;
+mod package;
 mod sysctl;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::dpkg::Database;
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
 use crate::document::{Declared, Fields as YamlFields};
@@ -28,12 +31,29 @@ pub struct View<'a> {
     pub fs: &'a dyn Fs,
     /// How much content may be kept for a way back, in bytes.
     pub keep_bytes: u64,
+    packages: OnceCell<Result<Database, Reason>>,
 }
 
 impl<'a> View<'a> {
     /// A view that has seen nothing yet, and keeps no content.
     pub fn new(fs: &'a dyn Fs) -> Self {
-        Self { fs, keep_bytes: 0 }
+        Self {
+            fs,
+            keep_bytes: 0,
+            packages: OnceCell::new(),
+        }
+    }
+
+    /// dpkg's database, as it was when it was first asked for.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn packages(&self) -> Result<&Database, Reason> {
+        let read = || Database::read(self.fs);
+        self.packages
+            .get_or_init(read)
+            .as_ref()
+            .map_err(Reason::clone)
     }
 }
 
@@ -152,6 +172,7 @@ const PARTS: &[&dyn Part] = &[
     &accounts::GroupPart,
     &accounts::UserPart,
     &firewall::Firewall,
+    &package::Package,
     &sysctl::Sysctl,
 ];
 
