@@ -389,6 +389,30 @@ impl Machine for Tree {
         Err(unchangeable())
     }
 
+    fn names(&self, folder: &str) -> Result<Option<Vec<String>>, Reason> {
+        Err(not_recorded(folder))
+    }
+
+    fn link(&self, path: &str) -> Result<Option<Vec<u8>>, Reason> {
+        Err(not_recorded(path))
+    }
+
+    fn identity(&self, _path: &str) -> Option<(u64, u64)> {
+        None
+    }
+
+    fn own_pid(&self) -> u32 {
+        0
+    }
+
+    fn sock_diag(&self, _request: &[u8]) -> Result<Vec<u8>, Reason> {
+        Err(not_recorded("which program holds a socket"))
+    }
+
+    fn end(&self, _pid: u32, _is_same: &dyn Fn() -> Result<(), String>) -> Result<(), FsError> {
+        Err(unchangeable())
+    }
+
     fn call(&self, program: &str, _: &[&str], _: &[u8], _: Duration) -> Result<Said, Reason> {
         Err(not_recorded(&format!("what {program} says")))
     }

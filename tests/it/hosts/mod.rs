@@ -17,6 +17,7 @@ mod harness;
 mod install;
 mod kernel;
 mod liars;
+mod listeners;
 mod packages;
 mod takeover;
 mod way_in;

@@ -9,6 +9,7 @@
 
 pub(super) mod accounts;
 mod firewall;
+mod listeners;
 mod package;
 mod sysctl;
 
@@ -16,6 +17,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use listeners::sockets_end;
 
 use super::dpkg::Database;
 use super::fs::{Fs, HostPath};
@@ -172,6 +175,8 @@ const PARTS: &[&dyn Part] = &[
     &accounts::GroupPart,
     &accounts::UserPart,
     &firewall::Firewall,
+    &listeners::Listeners,
+    &listeners::Listener,
     &package::Package,
     &sysctl::Sysctl,
 ];
