@@ -99,6 +99,13 @@ fn baseline(project: &Project, dir: &Path, host: &str) {
             &spec,
         );
     }
+    // Of the other host nobody recorded them.
+    let packages = state["packages"].as_object().unwrap();
+    for (name, version) in packages.iter().filter(|_| host == "h1") {
+        // What is newer, as the upgrade in the midst of the attack, is as good.
+        let spec = format!("{{ name: \"{name}\", minimum: {version} }}");
+        resource(&mut out, "Package", &name.replace(':', "-"), &spec);
+    }
     let groups = state["groups"].as_array().unwrap();
     for group in groups {
         let members = group["members"].to_string();

@@ -69,6 +69,8 @@ pub enum Want {
     Nothing,
     /// Read every byte and give the digest.
     Digest,
+    /// As `Digest`, and give in place of the bytes the 16 of their MD5 digest, the only one that dpkg knows.
+    Md5,
     /// As `Digest`, and keep the bytes when the digest is not `unless` and they are at most `max_bytes`.
     Bytes {
         unless: Option<Digest>,

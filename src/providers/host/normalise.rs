@@ -43,7 +43,7 @@ impl<F: Fs> Host<F> {
 
     /// The one form of each of these texts.
     pub(crate) fn forms(&self, questions: Vec<Question>) -> Forms {
-        let host = View { fs: &self.fs };
+        let host = View::new(&self.fs);
         let answer = |question: Question| {
             let form = parts::form(&host, &question);
             (question, form)

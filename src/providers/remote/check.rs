@@ -85,6 +85,7 @@ fn checked(
         remedy: finished.remedy,
         listing,
         by_hand: None,
+        one_way: None,
     }
 }
 

@@ -366,7 +366,8 @@ impl Provider for RemoteHost {
         let cuts = parts::may_cut_off(step);
         let each = match cuts {
             true => self.config.timeout.max(AFTER_CUT),
-            false => self.config.timeout,
+            // A host that is lost meanwhile is noticed sooner, by ssh itself.
+            false => self.config.timeout + parts::takes(&step.resource.kind),
         };
         match self.ask_within(each, &request, 0, Some(&offer)).await {
             Ok((Answer::Applied { notes }, _)) => {

@@ -12,7 +12,7 @@ use crate::providers::host::owner::TargetNames;
 use crate::providers::host::parts::{Form, Question};
 
 /// The version of the protocol. Both ends have to have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What the controller says.
 #[derive(Serialize, Deserialize, Debug)]

@@ -270,6 +270,12 @@ fn status(recorded: &Recorded) -> String {
     recorded.packages.iter().map(paragraph).collect()
 }
 
+/// What of dpkg's database would speak against the packages that were recorded, which are all there were.
+fn is_dpkgs(path: &HostPath) -> bool {
+    let place = path.address().0;
+    place == "/var/lib/dpkg/updates" || place.starts_with("/var/lib/dpkg/info/")
+}
+
 impl Fs for Tree {
     fn look(&self, path: &HostPath, want: Want) -> Look {
         let mut above = path.split().map(|(parent, _)| parent);
@@ -300,6 +306,7 @@ impl Fs for Tree {
             }
             // A place that was looked into, and of which nothing itself was noted, is not gone.
             None if self.was_looked_at(path) && !self.whole.contains(path) => Look::Absent,
+            None if is_dpkgs(path) => Look::Absent,
             None => Look::Unseen(not_recorded(&path.address().0)),
         }
     }

@@ -9,6 +9,7 @@ mod limits;
 mod listing;
 mod manifests;
 pub mod mount;
+mod packages;
 mod restoring;
 mod sysctl;
 mod tampering;

@@ -10,14 +10,17 @@
 pub(super) mod accounts;
 mod firewall;
 mod listeners;
+mod package;
 mod sysctl;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use listeners::sockets_end;
 
+use super::dpkg::Database;
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
 use crate::document::{Declared, Fields as YamlFields};
@@ -26,9 +29,35 @@ use crate::model::{
 };
 use crate::ports::{ActContext, ActError};
 
-/// What a part is looked at through.
+/// What a part is looked at through: one view for a look at all parts, so that what several need is read once.
 pub struct View<'a> {
     pub fs: &'a dyn Fs,
+    /// How much content may be kept for a way back, in bytes.
+    pub keep_bytes: u64,
+    packages: OnceCell<Result<Database, Reason>>,
+}
+
+impl<'a> View<'a> {
+    /// A view that has seen nothing yet, and keeps no content.
+    pub fn new(fs: &'a dyn Fs) -> Self {
+        Self {
+            fs,
+            keep_bytes: 0,
+            packages: OnceCell::new(),
+        }
+    }
+
+    /// dpkg's database, as it was when it was first asked for.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn packages(&self) -> Result<&Database, Reason> {
+        let read = || Database::read(self.fs);
+        self.packages
+            .get_or_init(read)
+            .as_ref()
+            .map_err(Reason::clone)
+    }
 }
 
 /// A text of a manifest that only the host's own program can put in its one form.
@@ -118,6 +147,17 @@ pub trait Part: Sync {
         None
     }
 
+    /// Why putting it right as it differs now cannot be taken back, where that is not so of every change of it.
+    fn one_way(&self, _desired: &Desired, _observed: &Observed) -> Option<String> {
+        None
+    }
+
+    /// How long a step may take, besides the time that every answer of a host may.
+    #[cfg(feature = "controller")]
+    fn takes(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
+
     /// What a person has to do where this differs and no step can put it right.
     fn by_hand(&self, _desired: &Desired, _observed: &Observed) -> Option<String> {
         None
@@ -137,12 +177,19 @@ const PARTS: &[&dyn Part] = &[
     &firewall::Firewall,
     &listeners::Listeners,
     &listeners::Listener,
+    &package::Package,
     &sysctl::Sysctl,
 ];
 
 /// The part of this kind.
 pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
     PARTS.iter().find(|part| part.kind() == kind.0).copied()
+}
+
+/// How long a step on a resource of this kind may take, besides the time that every answer of a host may.
+#[cfg(feature = "controller")]
+pub fn takes(kind: &Kind) -> std::time::Duration {
+    of(kind).map_or(std::time::Duration::ZERO, Part::takes)
 }
 
 /// The names of their kinds.
@@ -176,6 +223,7 @@ pub fn address(place: &str, name: &str) -> Address {
 /// Finishes what was seen, or said to be seen, of a resource: pure, so that no host proposes what is done to it.
 pub fn finish(part: &dyn Part, desired: &Desired, mut seen: Observation) -> Observation {
     seen.remedy = part.remedy(desired, &seen.observed);
+    seen.one_way = part.one_way(desired, &seen.observed);
     seen.by_hand = part.by_hand(desired, &seen.observed);
     if let Some(listing) = &mut seen.listing {
         listing

@@ -69,6 +69,7 @@ fn a_host_proposes_nothing() {
             ignored: 0,
         }),
         by_hand: None,
+        one_way: None,
     };
     let stranger = ResourceId::new(&TargetName("other".into()), kinds::FILE, "x");
     let mut sent = Contents::default();
@@ -115,6 +116,7 @@ fn a_listing_stays_in_its_place() {
             ignored: 0,
         }),
         by_hand: None,
+        one_way: None,
     };
     let answered = vec![(top.id.clone(), answer)];
     let seen = snapshot(&[top.clone(), inner], answered, Contents::default());
