@@ -26,24 +26,44 @@ impl Default for Starter {
     }
 }
 
-/// Writes a starter project into a directory, and a line into the `.gitignore` at the top of the repository around it
-/// (without one: of the directory above). Returns the files that were written or added to.
+/// Files to be written: names relative to the baseline's directory, with their contents.
+pub type NewFiles = Vec<(String, Vec<u8>)>;
+
+/// Writes a starter project into a directory, as [`write_new`] does.
 ///
 /// # Errors
-/// A file exists already, the target's name is none, or a file cannot be written.
+/// As [`project_files`] and [`write_new`].
 pub fn init(dir: &Path, starter: &Starter) -> Result<Vec<PathBuf>, BaselineError> {
+    let mut files = project_files(starter)?;
+    let target = &starter.target.0;
+    files.push((format!("{target}/motd.yaml"), MOTD.into()));
+    files.push((format!("{target}/cron.yaml"), CRON.into()));
+    write_new(dir, &files)
+}
+
+/// A project without any resource.
+///
+/// # Errors
+/// The target's name is none.
+pub fn project_files(starter: &Starter) -> Result<NewFiles, BaselineError> {
     let target = &starter.target.0;
     if !terms::is_target_name(target) || super::layout::RESERVED.contains(&target.as_str()) {
         return Err(BaselineError::BadTargetName {
             name: target.clone(),
         });
     }
-    let files = [
-        ("evenkeel.yaml".to_owned(), project(starter)),
-        ("exemptions.yaml".to_owned(), EXEMPTIONS.to_owned()),
-        (format!("{target}/motd.yaml"), MOTD.to_owned()),
-        (format!("{target}/cron.yaml"), CRON.to_owned()),
-    ];
+    Ok(vec![
+        ("evenkeel.yaml".to_owned(), project(starter).into()),
+        ("exemptions.yaml".to_owned(), EXEMPTIONS.into()),
+    ])
+}
+
+/// Writes files into a directory, and a line into the `.gitignore` at the top of the repository around it (without one: of
+/// the directory above). Returns the files that were written or added to.
+///
+/// # Errors
+/// One of them exists already, in which case none is written; or a file cannot be written.
+pub fn write_new(dir: &Path, files: &NewFiles) -> Result<Vec<PathBuf>, BaselineError> {
     let existing: Vec<_> = files
         .iter()
         .map(|(name, _)| dir.join(name))
@@ -54,7 +74,7 @@ pub fn init(dir: &Path, starter: &Starter) -> Result<Vec<PathBuf>, BaselineError
         return Err(BaselineError::Exists { paths: existing });
     }
     let mut written = Vec::new();
-    for (name, text) in &files {
+    for (name, content) in files {
         let path = dir.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed("make the directory", parent))?;
@@ -63,7 +83,7 @@ pub fn init(dir: &Path, starter: &Starter) -> Result<Vec<PathBuf>, BaselineError
             .write(true)
             .create_new(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|mut file| file.write_all(content))
             .map_err(failed("write", &path))?;
         written.push(path);
     }

@@ -35,7 +35,7 @@ mod tests;
 
 pub use connection::is_user;
 pub use error::BaselineError;
-pub use init::{Starter, init};
+pub use init::{NewFiles, Starter, init, project_files, write_new};
 pub use load::{Loaded, load, load_project, load_resources};
 pub use render::render;
 pub use repo::{CommitId, CommitInfo, Repo, Signed};

@@ -151,6 +151,12 @@ pub struct InitArgs {
     /// The first target's root.
     #[arg(long, default_value = "/")]
     pub root: String,
+    /// Makes the resources of what the target is now: a Debian host, on this machine or one that evenkeel.yaml reaches over ssh.
+    #[arg(long)]
+    pub from_live: bool,
+    /// The worker to send to hosts over ssh. Default: evenkeel-worker beside this program.
+    #[arg(long, value_name = "FILE", env = "EVENKEEL_WORKER")]
+    pub worker: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,

@@ -14,6 +14,7 @@ mod demo;
 mod drill;
 mod error;
 mod forge;
+mod from_live;
 mod init;
 mod journal;
 mod output;
@@ -70,6 +71,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
     match command {
         Command::Check(args) => check::run(&args, terminal).await,
         Command::Coverage(args) => coverage::run(&args, terminal).await,
+        Command::Init(args) if args.from_live => from_live::run(&args, terminal).await,
         Command::Init(args) => init::run(&args, terminal),
         Command::Plan(args) => match args.command {
             Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,

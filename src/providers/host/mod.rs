@@ -12,6 +12,8 @@ pub mod coverage;
 pub(crate) mod cron;
 mod dpkg;
 pub(crate) mod finish;
+#[cfg(feature = "controller")]
+pub mod first;
 pub mod fs;
 mod glob;
 mod keys;

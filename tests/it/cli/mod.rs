@@ -4,6 +4,7 @@ mod check;
 mod commits;
 mod coverage;
 mod exemptions;
+mod from_live;
 mod guard;
 mod hidden;
 mod modes;

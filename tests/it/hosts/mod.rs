@@ -13,6 +13,7 @@ use super::support::skip;
 
 mod accounts;
 mod firewall;
+mod first;
 mod fleet;
 mod harness;
 mod install;
