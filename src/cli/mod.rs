@@ -16,6 +16,7 @@ mod error;
 mod forge;
 mod init;
 mod journal;
+mod manifest;
 mod output;
 mod plan;
 mod reconcile;
@@ -70,6 +71,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Check(args) => check::run(&args, terminal).await,
         Command::Coverage(args) => coverage::run(&args, terminal).await,
         Command::Init(args) => init::run(&args, terminal),
+        Command::Manifest(args) => manifest::run(&args, terminal),
         Command::Plan(args) => match args.command {
             Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,
             None => plan::run(&args.common, terminal).await,
@@ -97,7 +99,9 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
-        Command::Init(_) | Command::Drill(_) | Command::Demo(_) => Path::new(""),
+        Command::Init(_) | Command::Manifest(_) | Command::Drill(_) | Command::Demo(_) => {
+            Path::new("")
+        }
     }
 }
 
@@ -115,7 +119,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
-        Command::Demo(_) => args::Format::Text,
+        Command::Manifest(_) | Command::Demo(_) => args::Format::Text,
     };
     format == args::Format::Json
 }

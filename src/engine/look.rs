@@ -23,6 +23,8 @@ pub struct Wanted {
     pub desired: BTreeMap<TargetName, Vec<Desired>>,
     /// The contents that the baseline wants.
     pub contents: Contents,
+    /// Directories of the baseline with contents that are read when a step needs them.
+    pub stores: BTreeSet<String>,
     not_evaluated: Vec<NotEvaluated>,
 }
 
@@ -64,6 +66,7 @@ pub async fn want(
     for (target, documents, normalised) in all {
         problems.push((target, normalised.problems));
         wanted.contents.extend(normalised.contents);
+        wanted.stores.extend(normalised.stores);
         wanted.desired.insert(target.clone(), normalised.desired);
         for (resource, address, reason) in normalised.not_evaluated {
             let Some(document) = documents.iter().find(|document| document.id == resource) else {

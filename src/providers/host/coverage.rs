@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::fs::HostPath;
 use super::path::parse;
-use super::{cron, kinds};
-use crate::model::{Desired, ResourceId};
+use super::{cron, filetree, kinds};
+use crate::model::{Desired, ResourceId, Value};
 
 /// How far a place is watched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -251,7 +251,21 @@ fn whole_or_part(one: &Desired) -> Watched {
     }
 }
 
+/// A tree sees all of what lies in it where its manifest is all that there may be.
+fn of_tree(one: &Desired, top: &HostPath, place: &HostPath) -> Watched {
+    let is_open = one.options.get(filetree::judge::EXCLUSIVE) == Some(&Value::Bool(false));
+    match (place.is_within(top), top.is_within(place)) {
+        (true, _) if is_open => Watched::Part,
+        (true, _) => whole_or_part(one),
+        (_, true) => Watched::Part,
+        _ => Watched::No,
+    }
+}
+
 fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
+    if let Some(top) = filetree::top_of(one) {
+        return of_tree(one, &top, folder);
+    }
     if one.id.kind.0 == kinds::CRON {
         let is_place = cron::places().any(|place| place.path() == *folder && place.is_whole());
         // What is allowed without its lines may hold any.
@@ -275,6 +289,9 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
 }
 
 fn of_file(one: &Desired, file: &HostPath) -> Watched {
+    if let Some(top) = filetree::top_of(one) {
+        return of_tree(one, &top, file);
+    }
     if one.id.kind.0 == kinds::CRON {
         // A file that is allowed without its lines may hold any.
         let is_place = cron::places().any(|place| place.holds(file));
@@ -314,7 +331,7 @@ fn of_keys(one: &Desired) -> Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Fields, Presence, Scope, Span, TargetName, Value};
+    use crate::model::{Address, Fields, Presence, Scope, Span, TargetName};
 
     fn one(kind: &str, address: &str, scope: Option<Scope>) -> Desired {
         let target = TargetName("t".into());
@@ -379,6 +396,28 @@ mod tests {
         let mut open = one("File", "/etc/crontab", None);
         open.presence = Presence::Present(Fields::from([("type".into(), "file".into())]));
         assert_eq!(watched(&[open], "T1053.003", "/etc/crontab"), Watched::Part);
+    }
+
+    // Goal: a tree with exceptions, or one beside whose entries there may be others, is never taken for all of a folder.
+    #[test]
+    fn a_tree_is_whole_where_it_is_all() {
+        let tree = |ignore: &[&str], exclusive: bool| {
+            let mut tree = one("FileTree", "//file-tree/usr", None);
+            tree.scope = Some(Scope {
+                within: [Address("/usr".into())].into(),
+                ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
+                ..Scope::default()
+            });
+            let exclusive = Value::Bool(exclusive);
+            tree.options.insert("exclusive".into(), exclusive);
+            tree
+        };
+        let bin = |desired: Desired| watched(&[desired], "T1554", "/usr/bin");
+        assert_eq!(bin(tree(&[], true)), Watched::Whole);
+        assert_eq!(bin(tree(&["x"], true)), Watched::Part);
+        assert_eq!(bin(tree(&[], false)), Watched::Part);
+        let shells = watched(&[tree(&[], true)], "T1546.004", "/etc/profile");
+        assert_eq!(shells, Watched::No);
     }
 
     // Goal: keys beside listed ones are an intruder's, so only an exclusive list of them is whole.

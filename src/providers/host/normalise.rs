@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::filetree::{Baselines, is_tree};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
@@ -23,13 +24,15 @@ impl<F: Fs> Host<F> {
         connect: bool,
     ) -> Normalised {
         let names = connect.then(|| self.names());
-        comparable(
+        let (normalised, trees) = comparable(
             declared,
             files,
             names.as_ref(),
             self.fs.creator(),
             &self.config,
-        )
+        );
+        self.hold_against(trees);
+        normalised
     }
 
     /// The names of this host.
@@ -43,13 +46,14 @@ impl<F: Fs> Host<F> {
 }
 
 /// Makes the manifests of one host comparable, wherever its names come from. Without names, what needs one is left open.
+/// Beside that, what the trees are held against.
 pub(crate) fn comparable(
     declared: &[Declared],
     files: &dyn SideFiles,
     names: Option<&TargetNames>,
     creator: (u32, u32),
     config: &HostConfig,
-) -> Normalised {
+) -> (Normalised, Baselines) {
     let mut decoding = Decoding {
         names,
         files,
@@ -59,6 +63,8 @@ pub(crate) fn comparable(
         problems: Problems::default(),
         used: BTreeSet::new(),
         budget: MAX_SUBSTITUTED,
+        trees: Baselines::default(),
+        stores: BTreeSet::new(),
         unresolved: None,
     };
     if let Err((at, why)) = Globs::new(&config.ignore) {
@@ -78,12 +84,14 @@ pub(crate) fn comparable(
     let mut drafts = without_superseded(drafts);
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
-    Normalised {
+    let normalised = Normalised {
         desired: drafts.into_iter().map(|draft| draft.desired).collect(),
         contents: decoding.contents,
+        stores: decoding.stores,
         problems: decoding.problems,
         not_evaluated: Vec::new(),
-    }
+    };
+    (normalised, decoding.trees)
 }
 
 /// Leaves out what only follows from another resource where its path has a resource of its own.
@@ -102,6 +110,7 @@ fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
 /// No two resources of one path, and nothing below what is no directory.
 fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     check_parts(drafts, problems);
+    check_listings(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
         if let Some(other) = first.get(&draft.path) {
@@ -146,6 +155,28 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     }
 }
 
+/// No two resources that say what one directory holds.
+fn check_listings(drafts: &[Draft<'_>], problems: &mut Problems) {
+    let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
+    let says = |draft: &&Draft<'_>| {
+        is_tree(&draft.desired) || is_directory(draft) && draft.desired.scope.is_some()
+    };
+    for draft in drafts.iter().filter(says) {
+        let Some(other) = first.insert(&draft.path, draft) else {
+            continue;
+        };
+        if is_tree(&draft.desired) || is_tree(&other.desired) {
+            let message = format!(
+                "{} says already what {} holds",
+                other.desired.id.short(),
+                draft.path.address()
+            );
+            let hint = format!("the first one is at {}", other.at.span());
+            problems.push(draft.at.problem(message).hint(hint));
+        }
+    }
+}
+
 /// No two resources of one part.
 fn check_parts(drafts: &[Draft<'_>], problems: &mut Problems) {
     let mut first: BTreeMap<&Address, &Draft<'_>> = BTreeMap::new();
@@ -182,7 +213,11 @@ fn depend(drafts: &mut [Draft<'_>]) {
         .map(|draft| (draft.path.clone(), draft.desired.id.clone()))
         .collect();
     for draft in drafts {
-        let mut above = draft.path.split().map(|(parent, _)| parent);
+        let mut above = match is_tree(&draft.desired) {
+            // The directory that it is about may be another resource.
+            true => Some(draft.path.clone()),
+            false => draft.path.split().map(|(parent, _)| parent),
+        };
         while let Some(path) = above {
             if let Some(id) = directories.get(&path) {
                 draft.desired.depends_on.insert(id.clone());

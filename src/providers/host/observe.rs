@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Host;
 use super::cron;
+use super::filetree::{self, Baselines};
 use super::finish::{Finished, finish, leave_to_removal};
 use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
 use super::glob::Globs;
@@ -16,6 +17,7 @@ use super::listing::{Claims, Survey};
 use super::parts::{self, Part, View};
 use super::place::{self, Terms};
 use super::privileged;
+use super::risk::is_secret;
 use crate::model::{
     Contents, Desired, Digest, Listing, Observation, Observed, ReasonCode, Scope, Snapshot, State,
     Value,
@@ -29,6 +31,7 @@ const MAX_SHOWN_IN_ALL: u64 = 16 << 20;
 struct Round<'a, F> {
     host: &'a Host<F>,
     claims: Claims,
+    trees: Baselines,
     /// Globs of what no listing looks at.
     everywhere: Globs,
     /// Places where a managed directory should be and something else stands.
@@ -64,9 +67,11 @@ impl Shown {
 
 impl<F: Fs> Host<F> {
     pub(crate) fn look_at_all(&self, desired: &[Desired]) -> Snapshot {
+        let trees = self.trees();
         let mut round = Round {
             host: self,
-            claims: Claims::of(desired),
+            claims: Claims::of(desired, &trees),
+            trees,
             everywhere: Globs::new(&self.config.ignore).unwrap_or_default(),
             no_directories: BTreeSet::new(),
             shown: Shown {
@@ -102,6 +107,7 @@ impl<F: Fs> Round<'_, F> {
         match (desired.id.kind.0.as_str(), path) {
             (kinds::PRIVILEGED_FILES, _) => self.privileged(desired),
             (kinds::CRON, _) => self.cron(desired),
+            (kinds::FILE_TREE, _) => self.tree(desired),
             (kinds::AUTHORIZED_KEYS, Some(path)) => self.keys(desired, path),
             (_, Some(path)) => self.plain(desired, path),
             (_, None) => Observation::not_evaluated(
@@ -236,6 +242,34 @@ impl<F: Fs> Round<'_, F> {
                 &self.everywhere,
                 &mut look,
             )),
+            ..Observation::plain(Observed::Present(State::default()))
+        }
+    }
+
+    fn tree(&mut self, desired: &Desired) -> Observation {
+        let Some(baseline) = self.trees.of(&desired.id) else {
+            return Observation::not_evaluated(
+                ReasonCode::Unsupported,
+                "its manifest did not come with it",
+            );
+        };
+        let Some(terms) = filetree::judge::Terms::of(desired, baseline) else {
+            return Observation::not_evaluated(ReasonCode::Unsupported, "it has no place");
+        };
+        let (fs, shown) = (&self.host.fs, &mut self.shown);
+        let mut look = |path: &HostPath| {
+            let want = match desired.sensitive || is_secret(path) {
+                true => Want::Digest,
+                false => shown.want(None),
+            };
+            let look = fs.look(path, want);
+            shown.keep(&look);
+            look
+        };
+        let everywhere = &self.everywhere;
+        let listing = filetree::survey(fs, &terms, &self.claims, everywhere, &mut look);
+        Observation {
+            listing: Some(listing),
             ..Observation::plain(Observed::Present(State::default()))
         }
     }

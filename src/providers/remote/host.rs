@@ -25,6 +25,7 @@ use crate::model::{
 use crate::ports::{
     ActContext, ActError, Captured, ContentSource, Normalised, OwnPlace, Provider, SideFiles,
 };
+use crate::providers::host::filetree::Baselines;
 use crate::providers::host::normalise::comparable;
 use crate::providers::host::owner::TargetNames;
 use crate::providers::host::{HostConfig, beyond_undo, tree};
@@ -59,6 +60,8 @@ pub struct RemoteHost {
     road: Mutex<Road>,
     /// What the worker makes things as; known once it has answered.
     creator: Shared<(u32, u32)>,
+    /// What its trees are held against.
+    trees: Shared<Baselines>,
 }
 
 struct Road {
@@ -85,6 +88,7 @@ impl RemoteHost {
                 replaced: 0,
             }),
             creator: Shared::new((0, 0)),
+            trees: Shared::default(),
         }
     }
 
@@ -92,6 +96,7 @@ impl RemoteHost {
     async fn ask(
         &self,
         request: &Request,
+        with: &Contents,
         contents: u64,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
@@ -111,7 +116,10 @@ impl RemoteHost {
             message: MAX_MESSAGE,
             contents,
         };
-        match pipe.ask(request, limits, self.config.timeout, offer).await {
+        match pipe
+            .ask(request, with, limits, self.config.timeout, offer)
+            .await
+        {
             Ok(answered) => Ok(answered),
             Err(error) => {
                 let reason = self.broken(&error, pipe).await;
@@ -136,7 +144,10 @@ impl RemoteHost {
             contents: 0,
         };
         let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
-        let answer = match pipe.ask(&hello, limits, patience, None).await {
+        let answer = match pipe
+            .ask(&hello, &Contents::default(), limits, patience, None)
+            .await
+        {
             Ok((answer, _)) => answer,
             Err(error) => return Err(self.broken(&error, &pipe).await),
         };
@@ -184,7 +195,7 @@ impl RemoteHost {
     }
 
     async fn names(&self) -> Option<TargetNames> {
-        match self.ask(&Request::Names, 0, None).await {
+        match self.ask(&Request::Names, &none(), 0, None).await {
             Ok((Answer::Names(names), _)) => Some(names),
             Ok(_) => {
                 self.distrust().await;
@@ -227,16 +238,23 @@ impl Provider for RemoteHost {
             validate_commands: self.config.validate_commands.clone(),
             ..HostConfig::default()
         };
-        comparable(declared, files, names.as_ref(), self.creator(), &config)
+        let (normalised, trees) =
+            comparable(declared, files, names.as_ref(), self.creator(), &config);
+        if let Ok(mut held) = self.trees.lock() {
+            *held = trees;
+        }
+        normalised
     }
 
     async fn observe(&self, desired: &[Desired]) -> Snapshot {
+        let trees = self.trees.lock().map(|held| held.clone());
+        let trees = trees.unwrap_or_default();
         let request = Request::Observe {
             desired: desired.to_vec(),
         };
-        let reason = match self.ask(&request, MAX_LOOKED, None).await {
+        let reason = match self.ask(&request, &trees.texts(), MAX_LOOKED, None).await {
             Ok((Answer::Observed { observations }, contents)) => {
-                return check::snapshot(desired, observations, contents);
+                return check::snapshot(desired, observations, contents, &trees);
             }
             Ok((Answer::Cannot(reason), _)) => check::of_host(reason),
             Ok(_) => self.distrust().await,
@@ -257,7 +275,7 @@ impl Provider for RemoteHost {
             step: Box::new(step.clone()),
             max_bytes,
         };
-        match self.ask(&request, max_bytes, None).await {
+        match self.ask(&request, &none(), max_bytes, None).await {
             Ok((Answer::Captured { observed }, contents)) => Ok(Captured { observed, contents }),
             other => Err(self.not_done(other).await),
         }
@@ -272,7 +290,7 @@ impl Provider for RemoteHost {
             contents: context.contents,
             allowed: needed(step.state.as_ref(), context.contents),
         };
-        match self.ask(&request, 0, Some(&offer)).await {
+        match self.ask(&request, &none(), 0, Some(&offer)).await {
             Ok((Answer::Applied { notes }, _)) => {
                 let notes = notes.iter().take(MAX_NOTES);
                 Ok(notes.map(|note| check::bounded(note)).collect())
@@ -286,7 +304,7 @@ impl Provider for RemoteHost {
             step: Box::new(step.clone()),
             nonce: nonce.to_owned(),
         };
-        match self.ask(&request, 0, None).await {
+        match self.ask(&request, &none(), 0, None).await {
             Ok((Answer::Tidied, _)) => Ok(()),
             other => Err(self.not_done(other).await),
         }
@@ -340,6 +358,10 @@ fn needed(state: Option<&State>, contents: &dyn ContentSource) -> BTreeSet<Diges
         digests.extend(tree::contents_of(&archive).unwrap_or_default());
     }
     digests
+}
+
+fn none() -> Contents {
+    Contents::default()
 }
 
 fn unreachable(text: String) -> Reason {

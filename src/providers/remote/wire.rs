@@ -11,7 +11,7 @@ use crate::model::{Desired, Digest, Observation, Observed, Reason, ResourceId, S
 use crate::providers::host::owner::TargetNames;
 
 /// The version of the protocol. Both ends have to have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the controller says.
 #[derive(Serialize, Deserialize, Debug)]
@@ -20,7 +20,7 @@ pub enum Request {
     Hello(Hello),
     /// The users and groups of the host.
     Names,
-    /// Looks at all of these, and at what lies in their scopes.
+    /// Looks at all of these, and at what lies in their scopes. The manifests of trees come with it.
     Observe {
         desired: Vec<Desired>,
     },

@@ -3,6 +3,7 @@
 mod access;
 mod acting;
 mod cron;
+mod file_tree;
 pub mod fixture;
 mod limits;
 mod manifests;

@@ -50,14 +50,14 @@ spec: { paths: [/srv/keel], allow: [] }
 const RESOURCES: usize = 6;
 
 /// A project whose targets are these hosts.
-struct Fleet {
-    project: Project,
+pub struct Fleet {
+    pub project: Project,
     worker: String,
 }
 
 impl Fleet {
     /// None, after saying so, where there is no worker to send.
-    fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
+    pub fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
         let Ok(worker) = std::env::var("EVENKEEL_WORKER") else {
             skip("skipped: no static worker (EVENKEEL_WORKER)");
             return None;
@@ -83,7 +83,7 @@ impl Fleet {
         Some(Self { project, worker })
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(
             self.project
                 .command(args)
@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     #[track_caller]
-    fn json(&self, code: i32, command: &str) -> Json {
+    pub fn json(&self, code: i32, command: &str) -> Json {
         let ran = self.run(
             &[command, "--format", "json", "--lock-wait=20s"]
                 [..if command == "plan" { 3 } else { 4 }],

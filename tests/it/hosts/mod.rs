@@ -13,6 +13,7 @@ use super::support::skip;
 
 mod fleet;
 mod harness;
+mod trees;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];
