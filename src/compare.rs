@@ -107,7 +107,11 @@ fn compare_one(wanted: &Desired, observation: &Observation) -> Verdict {
         controls: wanted.controls.clone(),
         depends_on: wanted.depends_on.iter().cloned().collect(),
         options: wanted.options.clone(),
-        one_way: wanted.one_way.clone(),
+        one_way: wanted
+            .one_way
+            .as_ref()
+            .or(observation.one_way.as_ref())
+            .cloned(),
         by_hand: observation.by_hand.clone(),
     }))
 }

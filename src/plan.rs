@@ -31,7 +31,42 @@ pub fn plan(drifts: &[Drift], findings: &[Finding], undo_max_bytes: u64) -> Plan
         .collect();
     // What holds others comes first: a directory's flags and mode may be what keeps its entries from being put right.
     groups.sort_by(|a, b| order(a).cmp(&order(b)));
-    Plan::new(groups)
+    Plan::new(after_what_they_need(groups, &by_id))
+}
+
+/// Moves each group behind those of what its resources depend on, and else leaves the order as it is.
+fn after_what_they_need(groups: Vec<Group>, by_id: &BTreeMap<&ResourceId, &Drift>) -> Vec<Group> {
+    let mut place_of = BTreeMap::new();
+    for (place, group) in groups.iter().enumerate() {
+        place_of.extend(group.steps.iter().map(|step| (&step.resource, place)));
+    }
+    let needs = |place: usize| {
+        let steps = groups[place].steps.iter();
+        let needed = steps
+            .filter_map(|step| by_id.get(&step.resource))
+            .flat_map(|drift| &drift.depends_on)
+            .filter_map(|id| place_of.get(id).copied());
+        needed.collect::<BTreeSet<usize>>()
+    };
+    let mut in_order = Vec::new();
+    let mut begun = BTreeSet::new();
+    for first in 0..groups.len() {
+        // Down the chain of needs, without recursion: it may be as long as the plan.
+        let mut open = vec![(first, false)];
+        while let Some((place, has_needs)) = open.pop() {
+            if has_needs {
+                in_order.push(place);
+            } else if begun.insert(place) {
+                open.push((place, true));
+                open.extend(needs(place).into_iter().rev().map(|need| (need, false)));
+            }
+        }
+    }
+    let mut groups: Vec<_> = groups.into_iter().map(Some).collect();
+    in_order
+        .into_iter()
+        .filter_map(|place| groups[place].take())
+        .collect()
 }
 
 fn order(group: &Group) -> (&TargetName, &Address, &ResourceId) {
@@ -236,14 +271,30 @@ mod tests {
         assert_eq!(plan(&drifts, &[], 0).groups.len(), 2);
     }
 
+    // Goal: what follows from another setting is put right after it, whatever the order of their addresses; otherwise the
+    // first step makes the plan of the second one stale.
+    #[test]
+    fn what_depends_comes_after() {
+        let drifts = [
+            drift("/a", Some("file"), Some("file"), &["/c"]),
+            drift("/b", Some("file"), Some("file"), &[]),
+            drift("/c", Some("file"), Some("file"), &["/d"]),
+            drift("/d", Some("file"), Some("file"), &[]),
+        ];
+        let shape = shape(&plan(&drifts, &[], 0));
+        assert_eq!(shape.concat(), ["put /d", "put /c", "put /a", "put /b"]);
+    }
+
     // Goal: a cycle of dependencies, which a provider must not make, ends all the same.
     #[test]
     fn a_cycle_ends() {
-        let drifts = [
-            drift("/a", None, Some("file"), &["/b"]),
-            drift("/b", None, Some("file"), &["/a"]),
-        ];
-        assert_eq!(plan(&drifts, &[], 0).steps(), 2);
+        for before in [None, Some("file")] {
+            let drifts = [
+                drift("/a", before, Some("file"), &["/b"]),
+                drift("/b", before, Some("file"), &["/a"]),
+            ];
+            assert_eq!(plan(&drifts, &[], 0).steps(), 2);
+        }
     }
 
     // Goal: the order in which drifts arrive changes nothing, so that an approval stays valid.

@@ -65,7 +65,7 @@ pub struct Normalised {
     /// Directories of the baseline with further contents, each in a file that is named by its digest. They are read when
     /// a step needs them.
     pub stores: BTreeSet<String>,
-    /// What is wrong with the manifests. Any problem stops the run before anything is observed.
+    /// What is wrong with the manifests. Any problem stops the run before anything is planned.
     pub problems: Problems,
     /// Resources that are well written, but of which a name cannot be resolved on the target as it is now.
     pub not_evaluated: Vec<(ResourceId, Address, Reason)>,
@@ -149,6 +149,10 @@ pub trait Provider: Send + Sync {
 
     /// Removes everything temporary that an interrupted `apply` with this nonce left behind.
     async fn tidy(&self, step: &Step, nonce: &str) -> Result<(), ActError>;
+
+    /// Gives up what is held for the target, such as a connection: nothing more is asked of it in this run. When something
+    /// is all the same, that costs a new one.
+    async fn release(&self) {}
 
     /// What of evenkeel's own lies within this target.
     fn own_places(&self) -> Vec<OwnPlace>;

@@ -188,7 +188,8 @@ fn is_host(text: &str) -> bool {
     is_word(text, MAX_HOST, "._-:%")
 }
 
-fn is_user(text: &str) -> bool {
+/// Whether somebody can have this name on a host, as far as ssh is concerned.
+pub fn is_user(text: &str) -> bool {
     is_word(text, MAX_USER, "._-+@")
 }
 

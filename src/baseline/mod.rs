@@ -33,6 +33,7 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+pub use connection::is_user;
 pub use error::BaselineError;
 pub use init::{Starter, init};
 pub use load::{Loaded, load, load_project, load_resources};

@@ -63,6 +63,11 @@ pub enum Command {
         #[command(subcommand)]
         command: TrustCommand,
     },
+    /// Puts the worker on hosts for good, or takes it away.
+    Worker {
+        #[command(subcommand)]
+        command: WorkerCommand,
+    },
     /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo, drill.
     Demo(DemoArgs),
 }
@@ -178,6 +183,9 @@ pub struct PlanCommonArgs {
     /// Writes the plan, for reconcile --plan.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Plans against a recording of a host instead of the host: JSON, for the target of the recording's host name or for TARGET.
+    #[arg(long, value_name = "[TARGET=]FILE")]
+    pub snapshot: Vec<String>,
     /// Plans a revision that nobody vouches for (a fork's): no token, no network, no command; guard and forge from the trusted commit.
     #[arg(long)]
     pub untrusted: bool,
@@ -384,6 +392,54 @@ impl TrustCommand {
     }
 }
 
+/// Subcommands of `worker`.
+#[derive(Subcommand, Debug)]
+pub enum WorkerCommand {
+    /// Puts the worker where it is started, with the line of sudoers for targets with become: sudo, and tries it.
+    Install {
+        /// Prints what would be put where, as for one's own tools, and connects to no host.
+        #[arg(long)]
+        print: bool,
+        /// Does not try whether a run could start the worker, as where evenkeel's own key is elsewhere.
+        #[arg(long)]
+        no_try: bool,
+        #[command(flatten)]
+        on: WorkerArgs,
+    },
+    /// Takes away the line of sudoers and every worker.
+    Clean {
+        #[command(flatten)]
+        on: WorkerArgs,
+    },
+}
+
+impl WorkerCommand {
+    /// What both are told.
+    pub fn on(&self) -> &WorkerArgs {
+        match self {
+            Self::Install { on, .. } | Self::Clean { on } => on,
+        }
+    }
+}
+
+/// On which hosts, and as whom.
+#[derive(Args, Debug)]
+pub struct WorkerArgs {
+    /// Targets over ssh, or groups of them.
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Who logs in where become: sudo is set: root, or one who may become root by sudo without a password.
+    #[arg(long = "as", value_name = "USER", default_value = "root", value_parser = user)]
+    pub admin: String,
+    /// The private key of that user, instead of the target's.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
@@ -428,6 +484,14 @@ impl From<ModeArg> for Mode {
             ModeArg::Propose => Self::Propose,
             ModeArg::Enforce => Self::Enforce,
         }
+    }
+}
+
+/// Reads the name of a user, which has to be no option of ssh.
+fn user(text: &str) -> Result<String, String> {
+    match crate::baseline::is_user(text) {
+        true => Ok(text.to_owned()),
+        false => Err("that is no user to log in as".to_owned()),
     }
 }
 

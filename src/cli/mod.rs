@@ -24,6 +24,7 @@ mod reports;
 mod targets;
 mod trust;
 mod undo;
+mod worker;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -82,6 +83,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Journal { command } => journal::run(&command, terminal),
         Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
+        Command::Worker { command } => worker::run(&command, terminal).await,
         Command::Demo(args) => demo::run(&args, terminal).await,
     }
 }
@@ -99,6 +101,7 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
+        Command::Worker { command } => &command.on().baseline.baseline,
         Command::Init(_) | Command::Manifest(_) | Command::Drill(_) | Command::Demo(_) => {
             Path::new("")
         }
@@ -119,6 +122,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
+        Command::Worker { command } => command.on().baseline.format,
         Command::Manifest(_) | Command::Demo(_) => args::Format::Text,
     };
     format == args::Format::Json

@@ -16,6 +16,8 @@ use crate::entropy::SystemEntropy;
 use crate::kill_switch;
 use crate::model::{Command, Mode, RunReport, TargetInfo};
 use crate::ports::{Providers, StateStore};
+use crate::providers::host::HostConfig;
+use crate::providers::snapshot::Recording;
 
 /// Everything that a cycle needs, opened.
 pub struct Ready {
@@ -97,7 +99,10 @@ async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
     };
     let cap = args.mode.map(Mode::from);
     let mut ready = prepare(&place, store, &args.baseline, &args.state, cap, doubt, None)?;
-    let forge = match args.untrusted {
+    if !args.snapshot.is_empty() {
+        ready.look_at_recordings(&args.snapshot)?;
+    }
+    let forge = match args.untrusted || !args.snapshot.is_empty() {
         true => None,
         false => super::forge::of_run(&ready.opened.project, &mut ready.opened.notices)?,
     };
@@ -153,6 +158,46 @@ pub fn prepare(
 }
 
 impl Ready {
+    /// Puts recordings in the places of hosts; other targets are left out.
+    fn look_at_recordings(&mut self, given: &[String]) -> Result<(), CliError> {
+        let config = HostConfig {
+            ignore: self.opened.project.ignore.clone(),
+            validate_commands: self.opened.project.guard.validate_commands.clone(),
+            ..HostConfig::default()
+        };
+        let mut providers = Providers::new();
+        for words in given {
+            let (target, file) = match words.split_once('=') {
+                Some((target, file)) => (Some(target), file),
+                None => (None, words.as_str()),
+            };
+            let recording = Recording::read(Path::new(file), target, &config)
+                .map_err(|error| CliError::new(error.to_string()))?;
+            let name = recording.target().clone();
+            if !self.targets.iter().any(|info| info.name == name) {
+                let hint = "write --snapshot TARGET=FILE with the target that it is a recording of";
+                return Err(CliError::new(format!("there is no target {name}")).hint(hint));
+            }
+            self.opened
+                .notices
+                .push(format!("{name} is a recording: {file}"));
+            if providers
+                .insert(name.clone(), Arc::new(recording))
+                .is_some()
+            {
+                return Err(CliError::new(format!("there are two recordings of {name}")));
+            }
+        }
+        self.targets
+            .retain(|info| providers.contains_key(&info.name));
+        for info in &mut self.targets {
+            info.description = "recorded host".to_owned();
+        }
+        self.providers = providers;
+        self.whole = false;
+        Ok(())
+    }
+
     /// The cycle's input.
     pub fn input(&self, command: Command) -> CycleInput<'_> {
         CycleInput {

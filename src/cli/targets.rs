@@ -15,8 +15,11 @@ use crate::ports::{Provider, Providers};
 use crate::providers::host::{Host, HostConfig, LocalFs, OwnPath};
 use crate::providers::remote::link::{Connector, Pipe};
 use crate::providers::remote::ssh::{ROOT_DIR, SUDO_DIR, SUDOERS, SshConnector};
-use crate::providers::remote::{Program, ProgramError, RemoteConfig, RemoteHost};
+use crate::providers::remote::{Program, ProgramError, RemoteConfig, RemoteHost, WayIn};
 use crate::providers::unreachable::Unreachable;
+
+/// After how long a connection is made anew before it is used: half of what a worker waits.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// What a run may do with hosts at the other end of a connection.
 #[derive(Clone, Copy, Default)]
@@ -161,24 +164,40 @@ fn remote(
     let connector: Box<dyn Connector> = match (reach.offline, worker) {
         (Some(why), _) => Box::new(NoRoad(why.to_owned())),
         (None, Err(error)) => Box::new(NoRoad(error.to_string())),
-        (None, Ok(worker)) => {
-            let whole = |path: &str| place.whole(path);
-            Box::new(SshConnector::new(ssh.clone(), &whole, worker))
-        }
+        (None, Ok(worker)) => by_ssh(place, ssh, worker),
     };
+    Arc::new(remote_host(connector, (root, ssh), target, project, reach))
+}
+
+/// The way to a host.
+pub fn by_ssh(place: &Place, ssh: &Ssh, worker: Arc<Program>) -> Box<dyn Connector> {
+    let whole = |path: &str| place.whole(path);
+    Box::new(SshConnector::new(ssh.clone(), &whole, worker))
+}
+
+/// A host behind this way.
+pub fn remote_host(
+    connector: Box<dyn Connector>,
+    (root, ssh): (&str, &Ssh),
+    target: &Target,
+    project: &Project,
+    reach: Reach<'_>,
+) -> RemoteHost {
     let config = RemoteConfig {
         root: root.to_owned(),
         ignore: project.ignore.clone(),
         validate_commands: project.guard.validate_commands.clone(),
         timeout: ssh.timeout,
         lock_wait: reach.lock_wait,
+        idle: IDLE,
+        way_in: Some(WayIn::new(root, ssh)),
         own: vec![
             (ROOT_DIR, "worker"),
             (SUDO_DIR, "worker"),
             (SUDOERS, "worker's line of sudoers"),
         ],
     };
-    Arc::new(RemoteHost::new(target.name.clone(), connector, config))
+    RemoteHost::new(target.name.clone(), connector, config)
 }
 
 /// Stands where no connection is made.

@@ -79,6 +79,7 @@ fn listing(members: Vec<Member>, complete: Completeness) -> Observation {
             ignored: 0,
         }),
         by_hand: None,
+        one_way: None,
     }
 }
 

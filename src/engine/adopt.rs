@@ -61,11 +61,12 @@ impl Engine<'_> {
     /// forge refuses, or the journal fails.
     pub async fn adopt(&self, input: AdoptInput<'_>) -> Result<Adopted, EngineError> {
         let cycle = &input.cycle;
-        let wanted = look::want(self.providers, cycle.declared, cycle.files, cycle.connect)
+        let now = self.clock.now();
+        let baseline = cycle.baseline_of_targets();
+        let more = look::Then::More;
+        let (wanted, looked) = look::survey(self.providers, &baseline, cycle.exemptions, now, more)
             .await
             .map_err(EngineError::Problems)?;
-        let now = self.clock.now();
-        let looked = look::look(self.providers, &wanted, cycle.exemptions, now).await;
         let (drifts, mut problems) = choose(input.words, &looked.comparison, cycle.findings);
         let files = compose(&drifts, &looked, cycle.files, &mut problems);
         if !problems.is_empty() {
@@ -117,14 +118,12 @@ impl Engine<'_> {
     ) -> Result<(), Problems> {
         let named: BTreeSet<_> = drifts.iter().map(|drift| &drift.resource).collect();
         let edited = (input.edited)(&files.after())?;
-        let connect = input.cycle.connect;
-        let mut after = look::want(
-            self.providers,
-            &edited.declared,
-            edited.files.as_ref(),
-            connect,
-        )
-        .await?;
+        let baseline = look::Baseline {
+            declared: &edited.declared,
+            files: edited.files.as_ref(),
+            connect: input.cycle.connect,
+        };
+        let mut after = look::want(self.providers, &baseline).await?;
         let mut problems = Problems::default();
         for id in changed_meaning(before, &after, &named) {
             problems.push(

@@ -83,6 +83,16 @@ pub(super) struct Judged {
     pub verdicts: BTreeMap<Digest, Verdict>,
 }
 
+impl<'a> CycleInput<'a> {
+    pub(super) fn baseline_of_targets(&self) -> look::Baseline<'a> {
+        look::Baseline {
+            declared: self.declared,
+            files: self.files,
+            connect: self.connect,
+        }
+    }
+}
+
 impl Engine<'_> {
     /// Runs `plan` or `reconcile`.
     ///
@@ -194,10 +204,14 @@ impl Engine<'_> {
         now: Timestamp,
     ) -> Result<Judged, EngineError> {
         let facts = Facts::read(self.store)?;
-        let wanted = look::want(self.providers, input.declared, input.files, input.connect)
+        let then = match input.command {
+            Command::Plan => look::Then::Done,
+            Command::Reconcile | Command::Undo => look::Then::More,
+        };
+        let baseline = input.baseline_of_targets();
+        let (wanted, looked) = look::survey(self.providers, &baseline, input.exemptions, now, then)
             .await
             .map_err(EngineError::Problems)?;
-        let looked = look::look(self.providers, &wanted, input.exemptions, now).await;
         let plan = plan(
             &looked.comparison.drifts,
             input.findings,
@@ -245,7 +259,7 @@ impl Engine<'_> {
             suspended: facts.suspended.clone(),
             undo_failed: facts.undo_failed.clone(),
             not_evaluated: looked.unseen.clone(),
-            depends_on: wanted.dependencies(),
+            depends_on: wanted.dependencies.clone(),
             has_journal: input.command == Command::Plan || self.store.is_durable(),
         }
     }

@@ -52,10 +52,12 @@ impl Engine<'_> {
         let recovered = recover(self.providers, self.store, self.clock, run).await?;
         let undo = undo_groups(self.store, &input.run)?;
         refuse_unless_possible(&undo, input)?;
-        let wanted = look::want(self.providers, cycle.declared, cycle.files, cycle.connect)
+        let baseline = cycle.baseline_of_targets();
+        let now = self.clock.now();
+        let more = look::Then::More;
+        let (wanted, looked) = look::survey(self.providers, &baseline, cycle.exemptions, now, more)
             .await
             .map_err(EngineError::Problems)?;
-        let looked = look::look(self.providers, &wanted, cycle.exemptions, self.clock.now()).await;
         let found = looked.comparison.clone();
         let plan = Plan::new(undo.groups);
         let verdicts = self.judge_undo(cycle, &plan, &wanted, &looked)?;

@@ -24,7 +24,7 @@ pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
 pub use finding::{Finding, Level};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
-pub use plan::{Group, Plan, Risk, RiskLevel, Step, Undo, Verb};
+pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
 pub use problem::{Problem, Problems, Span};
 pub use project::{
     Become, ForgeConfig, GuardConfig, Project, ProviderKind, Ssh, Target, TrustConfig,

@@ -66,6 +66,10 @@ pub struct Step {
     pub keep: bool,
 }
 
+/// The option that says in which terms a resource is looked at. A step that takes another one back sees in the same terms,
+/// and has none of its other options.
+pub const TERMS: &str = "terms";
+
 /// The steps that answer one cause. They succeed together or are unwound together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Group {

@@ -72,6 +72,9 @@ pub struct Observation {
     /// What a person has to do when it differs, where no step of evenkeel can put it right.
     #[serde(default)]
     pub by_hand: Option<String>,
+    /// Why putting it right as it differs now cannot be taken back, where that is not so of every change of it.
+    #[serde(default)]
+    pub one_way: Option<String>,
 }
 
 /// What was found in the scope of a resource, ignored entries left out.
@@ -219,6 +222,7 @@ impl Observation {
             remedy: None,
             listing: None,
             by_hand: None,
+            one_way: None,
         }
     }
 

@@ -5,4 +5,6 @@
 pub mod host;
 pub mod remote;
 #[cfg(feature = "controller")]
+pub mod snapshot;
+#[cfg(feature = "controller")]
 pub mod unreachable;

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Change, Command, Drift, Group, GroupOutcome, GroupResult, HeldBecause, ResourceId, RunReport,
-    Step, StepResult, Undo, Verb, Verdict,
+    Change, Command, Drift, Group, GroupOutcome, GroupResult, HeldBecause, NotEvaluated,
+    ReasonCode, ResourceId, RunReport, Step, StepResult, TargetName, Undo, Verb, Verdict,
 };
 
 use super::escape::clipped;
@@ -73,6 +73,36 @@ pub fn held(report: &RunReport) -> Vec<(&HeldBecause, Vec<&Group>)> {
         reasons[slot].1.push(group);
     }
     reasons
+}
+
+/// What could not be evaluated, as names with their reasons: a target that could not be reached is named once for each
+/// reason, with how many resources it is true of.
+pub fn unseen(report: &RunReport) -> Vec<(String, &str)> {
+    let mut counts = BTreeMap::new();
+    let all = &report.comparison.not_evaluated;
+    for it in all {
+        *counts.entry(cause(it)).or_insert(0_usize) += 1;
+    }
+    let mut items = Vec::new();
+    for it in all {
+        let reason = it.reason.text.as_str();
+        let of_target = it.reason.code == ReasonCode::Unreachable;
+        match counts.get(&cause(it)) {
+            Some(n @ 2..) if of_target => {
+                let resources = words::counted(*n, "resource", "resources");
+                items.push((format!("{}: {resources}", it.resource.target), reason));
+                // Told once.
+                counts.remove(&cause(it));
+            }
+            None => {}
+            Some(_) => items.push((it.resource.to_string(), reason)),
+        }
+    }
+    items
+}
+
+fn cause(it: &NotEvaluated) -> (&TargetName, ReasonCode, &str) {
+    (&it.resource.target, it.reason.code, &it.reason.text)
 }
 
 impl<'a> Index<'a> {

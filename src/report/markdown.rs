@@ -8,7 +8,7 @@
 use crate::model::{Change, Command, Drift, PullNote, RunReport, Verdict};
 
 use super::diff::{self, Difference, Side};
-use super::entry::{Entry, entries, held};
+use super::entry::{Entry, entries, held, unseen};
 use super::escape::{clipped, markdown, markdown_code, preformatted};
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE, counted, number};
@@ -247,12 +247,12 @@ fn not_evaluated(sheet: &mut Sheet, report: &RunReport) {
         one: "resource that was not evaluated",
         many: "resources that were not evaluated",
     };
-    let all = &report.comparison.not_evaluated;
-    let rows = all.iter().map(|it| {
+    let all = unseen(report);
+    let rows = all.iter().map(|(name, reason)| {
         format!(
             "| {} | {} |\n",
-            markdown_code(&clipped(&it.resource.to_string(), MAX_NAME)),
-            markdown(&clipped(&it.reason.text, MAX_SENTENCE))
+            markdown_code(&clipped(name, MAX_NAME)),
+            markdown(&clipped(reason, MAX_SENTENCE))
         )
     });
     sheet.section(&section, all.len(), rows);
@@ -447,6 +447,14 @@ fn foot(sheet: &mut Sheet, report: &RunReport) {
 mod tests {
     use super::*;
     use crate::report::samples;
+
+    // Goal: a target out of reach does not push everything else out of a comment: one row for each reason.
+    #[test]
+    fn targets_out_of_reach() {
+        let text = render(&samples::out_of_reach(150));
+        let at = text.find("### Not evaluated").unwrap();
+        insta::assert_snapshot!(&text[at..]);
+    }
 
     // Goal: what a reviewer reads stays the same for a plan with everything in it.
     #[test]

@@ -478,6 +478,32 @@ fn outcome(group: &Group, result: GroupResult, of: impl Fn(usize) -> StepResult)
     }
 }
 
+/// A plan with two targets of `n` resources each that were out of reach, one of them lost on the way, and a file of another
+/// that could not be read.
+pub fn out_of_reach(n: usize) -> RunReport {
+    let mut report = report(Command::Plan, 10);
+    let all = &mut report.comparison.not_evaluated;
+    for (target, why) in [
+        ("web-2", "ssh to web-2: Connection timed out"),
+        ("web-3", "the worker on web-3 failed: it ended"),
+    ] {
+        for at in 0..n {
+            let mut one = not_evaluated(&format!("f{at:03}"), ReasonCode::Unreachable, why);
+            one.resource.target = TargetName(target.into());
+            if target == "web-3" && at == 0 {
+                one.reason.text = "the worker said nothing of it".into();
+            }
+            all.push(one);
+        }
+    }
+    for name in ["shadow", "gshadow"] {
+        let why = "the system refused to let us read it";
+        all.push(not_evaluated(name, ReasonCode::PermissionDenied, why));
+    }
+    report.found = report.comparison.clone();
+    report
+}
+
 fn not_evaluated(name: &str, code: ReasonCode, text: &str) -> NotEvaluated {
     NotEvaluated {
         resource: ResourceId::new(&web(), "File", name),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Digest, Observed, ResourceId, Step, Undo, Verb};
+use crate::model::{Digest, Observed, ResourceId, Step, TERMS, Undo, Verb};
 
 /// Kind of the record that opens a run.
 pub const RUN_STARTED: &str = "run-started";
@@ -79,11 +79,50 @@ impl Intent {
             expect: found,
             leaves: self.before.digest().unwrap_or(absent),
             state,
-            options: Default::default(),
+            options: (self.step.options.iter())
+                .filter(|(name, _)| name.as_str() == TERMS)
+                .map(|(name, terms)| (name.clone(), terms.clone()))
+                .collect(),
             undo: Undo::Restore,
             answers: Vec::new(),
             keep: false,
             ..self.step.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Fields, Risk, TargetName, Value};
+
+    // Goal: a step that takes another back looks in the same terms, or it would find everything stale; and it runs no command
+    // that the first one was told to.
+    #[test]
+    fn terms_alone_are_turned_round() {
+        let options = [TERMS, "validate"].map(|name| (name.to_owned(), Value::text("x")));
+        let absent = Observed::absent_digest();
+        let intent = Intent {
+            purpose: Purpose::Act,
+            group: absent,
+            fingerprint: String::new(),
+            step: Step {
+                resource: ResourceId::new(&TargetName("t".into()), "Package", "p"),
+                address: Address("//package/p".into()),
+                verb: Verb::Put,
+                expect: absent,
+                leaves: absent,
+                state: None,
+                options: Fields::from(options),
+                undo: Undo::Restore,
+                risk: Risk::default(),
+                answers: vec![],
+                keep: false,
+            },
+            before: Observed::Absent,
+            nonce: String::new(),
+        };
+        let back = intent.inverse(absent);
+        assert_eq!(back.options.keys().collect::<Vec<_>>(), [TERMS]);
     }
 }

@@ -39,6 +39,18 @@ const KILLS_A_PROJECT: usize = 10;
 /// More boundaries than a run of this size has.
 const MOST: usize = 2_000;
 
+/// The files of accounts, and what a stranger adds to each.
+const ACCOUNTS: [(&str, &str, &str); 4] = [
+    (
+        "passwd",
+        "root:x:0:0::/root:/bin/sh\n",
+        "evil:x:0:1:::/bin/sh\n",
+    ),
+    ("shadow", "root:*:1::::::\n", "evil:$6$a$b:1::::::\n"),
+    ("group", "root:x:0:\nadm:x:4:\n", "evil:x:1:\n"),
+    ("gshadow", "root:*::\nadm:*::\n", "evil:!::\n"),
+];
+
 fn project() -> Project {
     let mut manifests = directory("app", "/app", "");
     manifests.push_str(&directory("cron", "/cron", ", exclusive: true"));
@@ -47,7 +59,14 @@ fn project() -> Project {
         manifests.push_str(&file(&format!("f{at}"), &format!("/app/f{at}"), &content));
     }
     manifests.push_str(&file("job", "/cron/job", "as it should be\n"));
+    manifests.push_str(
+        "---\napiVersion: host.evenkeel.dev/v1\nkind: Accounts\nmetadata: { name: people }\nspec: { login: [root] }\n",
+    );
     let project = Project::new(&config("enforce", ""), &manifests);
+    std::fs::create_dir_all(project.path("etc")).unwrap();
+    for (name, text, _) in ACCOUNTS {
+        std::fs::write(project.path(&format!("etc/{name}")), text).unwrap();
+    }
     project.reconcile(0);
     project
 }
@@ -63,6 +82,10 @@ fn tamper(project: &Project) {
     std::fs::write(app("f3/inner"), "deep\n").unwrap();
     crate::support::chmod(&app("f4"), 0o666);
     std::fs::write(project.path("cron/evil"), "* * * * * root x\n").unwrap();
+    for (name, text, line) in ACCOUNTS {
+        let text = format!("{}{line}", text.replace("adm:x:4:", "adm:x:4:evil"));
+        std::fs::write(project.path(&format!("etc/{name}")), text).unwrap();
+    }
     std::fs::create_dir(project.path("cron/tree")).unwrap();
     std::fs::write(project.path("cron/tree/leaf"), "leaf\n").unwrap();
 }

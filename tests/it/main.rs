@@ -15,6 +15,7 @@ mod journal;
 mod kill;
 mod kinds;
 mod main_job;
+mod recorded;
 mod remote;
 mod scenarios;
 mod support;

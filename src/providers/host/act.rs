@@ -138,7 +138,8 @@ impl<F: Fs> Host<F> {
     pub(crate) fn keep_before(&self, step: &Step, max_bytes: u64) -> Result<Captured, ActError> {
         let mut contents = Contents::default();
         if let Some(part) = parts::of(&step.resource.kind) {
-            let host = View { fs: &self.fs };
+            let mut host = View::new(&self.fs);
+            host.keep_bytes = max_bytes;
             let observed = part.see(&host, &step.address, &step.options, &mut contents);
             if contents.bytes() as u64 > max_bytes {
                 contents = Contents::default();
@@ -223,7 +224,7 @@ impl<F: Fs> Host<F> {
         step: &Step,
         context: &ActContext<'_>,
     ) -> Result<Vec<String>, ActError> {
-        let host = View { fs: &self.fs };
+        let host = View::new(&self.fs);
         let see = || {
             part.see(
                 &host,
@@ -270,7 +271,7 @@ impl<F: Fs> Host<F> {
 
     pub(crate) fn clean_up(&self, step: &Step, nonce: &str) -> Result<(), ActError> {
         if let Some(part) = parts::of(&step.resource.kind) {
-            return part.tidy(&View { fs: &self.fs }, step, nonce);
+            return part.tidy(&View::new(&self.fs), step, nonce);
         }
         let task = Task::of(step)?;
         if task.path.0.is_empty() {
@@ -307,7 +308,8 @@ fn any_flags(observed: &Observed) -> impl Iterator<Item = Digest> {
     })
 }
 
-fn wanted(state: &State, now: &Observed, context: &ActContext<'_>) -> Result<Wanted, ActError> {
+/// What has to be put for this state, with its content.
+pub fn wanted(state: &State, now: &Observed, context: &ActContext<'_>) -> Result<Wanted, ActError> {
     let find = |digest: &Digest| -> Option<Arc<[u8]>> { context.contents.content(digest) };
     let there = now
         .state()
@@ -323,7 +325,8 @@ fn wanted(state: &State, now: &Observed, context: &ActContext<'_>) -> Result<Wan
     Ok(wanted)
 }
 
-fn act_error(error: FsError) -> ActError {
+/// What a failed change comes to for a step.
+pub fn act_error(error: FsError) -> ActError {
     match error {
         FsError::Stale(found) => ActError::Stale { found },
         FsError::Refused(why) => ActError::Refused(why),

@@ -224,6 +224,8 @@ fn judge(desired: &[Desired], place: Place) -> (Watched, Vec<ResourceId>) {
         let level = match place {
             Folder(path) => of_folder(one, &parse(path).unwrap_or_default()),
             File(path) => of_file(one, &parse(path).unwrap_or_default()),
+            // Anything may be in another table.
+            Kind("Firewall") if one.id.kind.0 == "Firewall" && one.scope.is_none() => Watched::Part,
             Kind(kind) if one.id.kind.0 == kind => match &one.scope {
                 Some(scope) if !scope.ignore.is_empty() => Watched::Part,
                 _ => Watched::Whole,
@@ -301,6 +303,10 @@ fn of_file(one: &Desired, file: &HostPath) -> Watched {
             true => whole_or_part(one),
             false => Watched::No,
         };
+    }
+    let accounts = ["/etc/passwd", "/etc/shadow"].contains(&file.address().0.as_str());
+    if one.id.kind.0 == "Accounts" && accounts {
+        return Watched::Part;
     }
     let Some(path) = HostPath::from_address(&one.address) else {
         return Watched::No;

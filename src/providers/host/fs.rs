@@ -69,6 +69,8 @@ pub enum Want {
     Nothing,
     /// Read every byte and give the digest.
     Digest,
+    /// As `Digest`, and give in place of the bytes the 16 of their MD5 digest, the only one that dpkg knows.
+    Md5,
     /// As `Digest`, and keep the bytes when the digest is not `unless` and they are at most `max_bytes`.
     Bytes {
         unless: Option<Digest>,
@@ -196,6 +198,15 @@ pub trait Fs: Send + Sync {
     /// The running machine whose root this is; none where it is a folder like any other.
     fn machine(&self) -> Option<&dyn Machine> {
         None
+    }
+
+    /// Takes the lock of a file that the host's own programs take on it (`fcntl`), until what is returned is dropped;
+    /// none where there is no such file or nobody to lock out.
+    ///
+    /// # Errors
+    /// Somebody else has it.
+    fn hold(&self, _path: &HostPath) -> Result<Option<Box<dyn Send>>, FsError> {
+        Ok(None)
     }
 
     /// Puts a file, directory, link or node there, atomically, whatever stands there now.

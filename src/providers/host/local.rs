@@ -6,6 +6,7 @@
 //! **Invariant:** nothing is followed and nothing outside the root is touched, whatever is swapped at whatever moment.
 
 mod errors;
+mod hold;
 mod list;
 mod look;
 mod machine;
@@ -110,6 +111,10 @@ impl Fs for LocalFs {
     fn machine(&self) -> Option<&dyn Machine> {
         let is_top = self.path == Path::new("/");
         is_top.then_some(&machine::ThisMachine as &dyn Machine)
+    }
+
+    fn hold(&self, path: &HostPath) -> Result<Option<Box<dyn Send>>, FsError> {
+        hold::hold(&self.root, path)
     }
 
     fn put(

@@ -23,6 +23,37 @@ pub trait Machine: Send + Sync {
     /// The kernel refused.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), FsError>;
 
+    /// The names in a folder of `/proc`; none where there is no such folder.
+    ///
+    /// # Errors
+    /// Why it could not be listed.
+    fn names(&self, folder: &str) -> Result<Option<Vec<String>>, Reason>;
+
+    /// Where a link of `/proc` leads; none where there is none.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    fn link(&self, path: &str) -> Result<Option<Vec<u8>>, Reason>;
+
+    /// Device and inode of the file at a path, where links lead to; none where there is none.
+    fn identity(&self, path: &str) -> Option<(u64, u64)>;
+
+    /// The number of this process.
+    fn own_pid(&self) -> u32;
+
+    /// What the kernel answers to one dump request of `NETLINK_SOCK_DIAG`: its messages, one behind the other.
+    ///
+    /// # Errors
+    /// It has no such interface here, or refused.
+    fn sock_diag(&self, request: &[u8]) -> Result<Vec<u8>, Reason>;
+
+    /// Ends a process: asks it to, and makes it where it does not. `is_same` is asked when the process can no longer become
+    /// another one.
+    ///
+    /// # Errors
+    /// It is another one, or is still there.
+    fn end(&self, pid: u32, is_same: &dyn Fn() -> Result<(), String>) -> Result<(), FsError>;
+
     /// Runs a program of the host by its absolute path.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod capability;
 #[cfg(feature = "controller")]
 pub mod coverage;
 pub(crate) mod cron;
+mod dpkg;
 pub(crate) mod filetree;
 pub(crate) mod finish;
 pub mod fs;

@@ -8,7 +8,8 @@ use super::filetree::{Baselines, is_tree};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
-use super::{Host, HostConfig, glob::Globs, parts};
+use super::parts::{self, Forms, Question, View};
+use super::{Host, HostConfig, glob::Globs};
 use crate::document::Declared;
 use crate::model::{Address, Contents, Presence, Problem, Problems, ResourceId};
 use crate::ports::{Normalised, SideFiles};
@@ -24,15 +25,33 @@ impl<F: Fs> Host<F> {
         connect: bool,
     ) -> Normalised {
         let names = connect.then(|| self.names());
-        let (normalised, trees) = comparable(
-            declared,
-            files,
-            names.as_ref(),
-            self.fs.creator(),
-            &self.config,
-        );
-        self.hold_against(trees);
-        normalised
+        let comparable = |forms: &Forms| {
+            comparable(
+                declared,
+                files,
+                names.as_ref(),
+                forms,
+                self.fs.creator(),
+                &self.config,
+            )
+        };
+        let first = comparable(&Forms::new());
+        let last = match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions)),
+            false => first,
+        };
+        self.hold_against(last.trees);
+        last.normalised
+    }
+
+    /// The one form of each of these texts.
+    pub(crate) fn forms(&self, questions: Vec<Question>) -> Forms {
+        let host = View::new(&self.fs);
+        let answer = |question: Question| {
+            let form = parts::form(&host, &question);
+            (question, form)
+        };
+        questions.into_iter().map(answer).collect()
     }
 
     /// The names of this host.
@@ -45,18 +64,33 @@ impl<F: Fs> Host<F> {
     }
 }
 
+/// Manifests made comparable as far as that goes without what only the host can say.
+pub(crate) struct Comparable {
+    pub normalised: Normalised,
+    /// Texts whose one form was not known.
+    pub questions: Vec<Question>,
+    /// What the trees are held against.
+    pub trees: Baselines,
+}
+
 /// Makes the manifests of one host comparable, wherever its names come from. Without names, what needs one is left open.
-/// Beside that, what the trees are held against.
 pub(crate) fn comparable(
     declared: &[Declared],
     files: &dyn SideFiles,
     names: Option<&TargetNames>,
+    forms: &Forms,
     creator: (u32, u32),
     config: &HostConfig,
-) -> (Normalised, Baselines) {
+) -> Comparable {
+    let names = names.cloned().map(|mut names| {
+        parts::accounts::declared_names(declared, &mut names);
+        names
+    });
     let mut decoding = Decoding {
-        names,
+        names: names.as_ref(),
         files,
+        forms,
+        questions: Vec::new(),
         validate_commands: &config.validate_commands,
         creator,
         contents: Contents::default(),
@@ -84,14 +118,18 @@ pub(crate) fn comparable(
     let mut drafts = without_superseded(drafts);
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
-    let normalised = Normalised {
-        desired: drafts.into_iter().map(|draft| draft.desired).collect(),
-        contents: decoding.contents,
-        stores: decoding.stores,
-        problems: decoding.problems,
-        not_evaluated: Vec::new(),
-    };
-    (normalised, decoding.trees)
+    depend_parts(&mut drafts);
+    Comparable {
+        normalised: Normalised {
+            desired: drafts.into_iter().map(|draft| draft.desired).collect(),
+            contents: decoding.contents,
+            stores: decoding.stores,
+            problems: decoding.problems,
+            not_evaluated: Vec::new(),
+        },
+        questions: decoding.questions,
+        trees: decoding.trees,
+    }
 }
 
 /// Leaves out what only follows from another resource where its path has a resource of its own.
@@ -111,6 +149,7 @@ fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
 fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     check_parts(drafts, problems);
     check_listings(drafts, problems);
+    parts::accounts::check(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
         if let Some(other) = first.get(&draft.path) {
@@ -225,5 +264,22 @@ fn depend(drafts: &mut [Draft<'_>]) {
             }
             above = path.split().map(|(parent, _)| parent);
         }
+    }
+}
+
+/// Each part depends on the managed ones that it follows from.
+fn depend_parts(drafts: &mut [Draft<'_>]) {
+    let parts: BTreeMap<Address, ResourceId> = drafts
+        .iter()
+        .filter(|draft| !has_place(draft))
+        .map(|draft| (draft.desired.address.clone(), draft.desired.id.clone()))
+        .collect();
+    for draft in drafts.iter_mut().filter(|draft| !has_place(draft)) {
+        let desired = &mut draft.desired;
+        let follows = parts::of(&desired.id.kind).map(|part| part.follows(&desired.address));
+        let needed = follows.into_iter().flatten();
+        desired
+            .depends_on
+            .extend(needed.filter_map(|address| parts.get(&address).cloned()));
     }
 }

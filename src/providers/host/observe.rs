@@ -37,6 +37,8 @@ struct Round<'a, F> {
     /// Places where a managed directory should be and something else stands.
     no_directories: BTreeSet<HostPath>,
     shown: Shown,
+    /// What parts are looked at through.
+    view: View<'a>,
 }
 
 /// Live content that differs, as far as there is room for it.
@@ -78,6 +80,7 @@ impl<F: Fs> Host<F> {
                 contents: Contents::default(),
                 room: MAX_SHOWN_IN_ALL,
             },
+            view: View::new(&self.fs),
         };
         // From the top down, so that what stands above is known.
         let in_order: BTreeMap<_, _> = desired
@@ -147,6 +150,7 @@ impl<F: Fs> Round<'_, F> {
             remedy,
             listing,
             by_hand: None,
+            one_way: None,
         }
     }
 
@@ -210,13 +214,13 @@ impl<F: Fs> Round<'_, F> {
             remedy: finished.remedy,
             listing: None,
             by_hand: None,
+            one_way: None,
         }
     }
 
     fn part(&mut self, part: &dyn Part, desired: &Desired) -> Observation {
-        let host = View { fs: &self.host.fs };
         let mut seen = Contents::default();
-        let looked = part.look(&host, desired, &mut seen);
+        let looked = part.look(&self.view, desired, &mut seen);
         let bytes = seen.bytes() as u64;
         if !desired.sensitive && bytes <= self.shown.room {
             self.shown.room -= bytes;
@@ -287,6 +291,7 @@ impl<F: Fs> Round<'_, F> {
                 &self.everywhere,
             )),
             by_hand: None,
+            one_way: None,
         }
     }
 }

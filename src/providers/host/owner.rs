@@ -101,6 +101,27 @@ impl TargetNames {
         }
     }
 
+    /// A user to whom git gives this number; a new one needs its group as well.
+    pub fn declare_user(&mut self, name: &str, uid: u32, gid: Option<u32>, home: Option<&str>) {
+        let Ok(users) = &mut self.users else { return };
+        let known = users.get(name);
+        let gid = gid.or(known.map(|user| user.gid));
+        let home = home.map_or_else(
+            || known.map_or_else(|| format!("/home/{name}"), |user| user.home.clone()),
+            str::to_owned,
+        );
+        if let Some(gid) = gid {
+            users.insert(name.to_owned(), User { uid, gid, home });
+        }
+    }
+
+    /// A group to which git gives this number.
+    pub fn declare_group(&mut self, name: &str, gid: u32) {
+        if let Ok(groups) = &mut self.groups {
+            groups.insert(name.to_owned(), gid);
+        }
+    }
+
     /// The user of this name.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::providers::host::filetree::{self, Baselines};
 use crate::providers::host::finish::{Finished, finish, leave_to_removal, remedied};
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::listing::{Claims, MAX_MEMBERS};
-use crate::providers::host::parts::{self, Part};
+use crate::providers::host::parts::{self, Form, Part};
 use crate::providers::host::{cron, kinds, privileged};
 
 /// The longest sentence that is taken from a host, in characters.
@@ -91,6 +91,7 @@ fn checked(
         remedy: finished.remedy,
         listing,
         by_hand: None,
+        one_way: None,
     }
 }
 
@@ -260,6 +261,15 @@ fn found(desired: &Desired, member: Member) -> Option<Member> {
         remedy,
         by_hand: None,
     })
+}
+
+/// The one form of a text, in a host's words.
+pub fn form(form: Form) -> Form {
+    match form {
+        Form::Is(form) => Form::Is(form),
+        Form::Wrong(why) => Form::Wrong(bounded(&why)),
+        Form::Unknown(reason) => Form::Unknown(of_host(reason)),
+    }
 }
 
 fn sentence(observed: Observed) -> Observed {

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex as Shared;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::check;
 use super::link::{Connector, Offer, Pipe};
 use super::packet::{Limits, MAX_MESSAGE, PacketError};
+use super::way_in::WayIn;
 use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
 use crate::document::Declared;
 use crate::model::{
@@ -28,12 +29,17 @@ use crate::ports::{
 use crate::providers::host::filetree::Baselines;
 use crate::providers::host::normalise::comparable;
 use crate::providers::host::owner::TargetNames;
+use crate::providers::host::parts::{self, Forms, Question};
 use crate::providers::host::{HostConfig, beyond_undo, tree};
 
 /// How often a connection that broke is replaced in one run.
 const REPLACEMENTS: u32 = 2;
 /// The live content of one look, in bytes: what a host keeps to show, and the keys that remedies are made from.
 const MAX_LOOKED: u64 = 64 << 20;
+/// How long a fresh login may take after a step that could have cut the host off.
+const LOGIN: Duration = Duration::from_secs(10);
+/// How long an answer is awaited after such a step: until the worker took it back and was heard of again.
+const AFTER_CUT: Duration = Duration::from_secs(20);
 /// Notes of one step that are taken.
 const MAX_NOTES: usize = 20;
 
@@ -48,6 +54,11 @@ pub struct RemoteConfig {
     pub timeout: Duration,
     /// Set where this run means to act: how long to wait for another run on the same root.
     pub lock_wait: Option<Duration>,
+    /// After how long without a question a connection is made anew: its worker may have ended, and the other end of a
+    /// link that broke without a word is not there.
+    pub idle: Duration,
+    /// What the next login depends on; none where there is no login.
+    pub way_in: Option<WayIn>,
     /// Places of evenkeel's own on the host.
     pub own: Vec<(&'static str, &'static str)>,
 }
@@ -67,6 +78,10 @@ pub struct RemoteHost {
 struct Road {
     state: RoadState,
     replaced: u32,
+    /// When it was last asked something.
+    asked: Instant,
+    /// Whether a login worked when one was last made.
+    is_open: bool,
 }
 
 enum RoadState {
@@ -86,6 +101,8 @@ impl RemoteHost {
             road: Mutex::new(Road {
                 state: RoadState::New,
                 replaced: 0,
+                asked: Instant::now(),
+                is_open: true,
             }),
             creator: Shared::new((0, 0)),
             trees: Shared::default(),
@@ -100,12 +117,28 @@ impl RemoteHost {
         contents: u64,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
+        let each = self.config.timeout;
+        self.ask_within(each, request, with, contents, offer).await
+    }
+
+    async fn ask_within(
+        &self,
+        each: Duration,
+        request: &Request,
+        with: &Contents,
+        contents: u64,
+        offer: Option<&Offer<'_>>,
+    ) -> Result<(Answer, Contents), Reason> {
         let mut road = self.road.lock().await;
+        if matches!(road.state, RoadState::Up(_)) && road.asked.elapsed() > self.config.idle {
+            road.state = RoadState::New;
+        }
         if let RoadState::New = road.state {
-            road.state = match self.connect().await {
+            road.state = match self.connect(self.config.lock_wait).await {
                 Ok(pipe) => RoadState::Up(Box::new(pipe)),
                 Err(reason) => RoadState::Down(reason),
             };
+            road.is_open = true;
         }
         let pipe = match &mut road.state {
             RoadState::Up(pipe) => pipe,
@@ -116,11 +149,11 @@ impl RemoteHost {
             message: MAX_MESSAGE,
             contents,
         };
-        match pipe
-            .ask(request, with, limits, self.config.timeout, offer)
-            .await
-        {
-            Ok(answered) => Ok(answered),
+        match pipe.ask(request, with, limits, each, offer).await {
+            Ok(answered) => {
+                road.asked = Instant::now();
+                Ok(answered)
+            }
             Err(error) => {
                 let reason = self.broken(&error, pipe).await;
                 road.replace(reason.clone());
@@ -129,7 +162,16 @@ impl RemoteHost {
         }
     }
 
-    async fn connect(&self) -> Result<Pipe, Reason> {
+    /// Makes a login of its own, has the worker answer, and ends.
+    ///
+    /// # Errors
+    /// Why no worker answered.
+    pub async fn prove_login(&self) -> Result<(), Reason> {
+        self.connect(None).await.map(drop)
+    }
+
+    /// Starts a worker and greets it; with `lock_wait` it is to hold the root.
+    async fn connect(&self, lock_wait: Option<Duration>) -> Result<Pipe, Reason> {
         let mut pipe = self.connector.connect().await?;
         let hello = Request::Hello(Hello {
             version: VERSION,
@@ -137,17 +179,14 @@ impl RemoteHost {
             root: self.config.root.clone(),
             ignore: self.config.ignore.clone(),
             validate_commands: self.config.validate_commands.clone(),
-            lock_wait_ms: self.config.lock_wait.map(|wait| wait.as_millis() as u64),
+            lock_wait_ms: lock_wait.map(|wait| wait.as_millis() as u64),
         });
         let limits = Limits {
             message: MAX_MESSAGE,
             contents: 0,
         };
-        let patience = self.config.timeout + self.config.lock_wait.unwrap_or_default();
-        let answer = match pipe
-            .ask(&hello, &Contents::default(), limits, patience, None)
-            .await
-        {
+        let patience = self.config.timeout + lock_wait.unwrap_or_default();
+        let answer = match pipe.ask(&hello, &none(), limits, patience, None).await {
             Ok((answer, _)) => answer,
             Err(error) => return Err(self.broken(&error, &pipe).await),
         };
@@ -206,6 +245,49 @@ impl RemoteHost {
         }
     }
 
+    /// The one form of each of these texts; of none where the host could not be asked.
+    async fn forms(&self, questions: Vec<Question>) -> Forms {
+        let request = Request::Forms {
+            questions: questions.clone(),
+        };
+        match self.ask(&request, &none(), 0, None).await {
+            Ok((Answer::Forms { forms }, _)) if forms.len() == questions.len() => {
+                let forms = forms.into_iter().map(check::form);
+                questions.into_iter().zip(forms).collect()
+            }
+            Ok((Answer::Cannot(_), _)) | Err(_) => Forms::new(),
+            Ok(_) => {
+                self.distrust().await;
+                Forms::new()
+            }
+        }
+    }
+
+    /// Proves that the host can still be reached by whoever comes anew, and says so to the worker, which otherwise takes the
+    /// step back.
+    async fn confirm(&self) -> Result<(), ActError> {
+        let lost = match tokio::time::timeout(LOGIN, self.connector.connect()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(reason)) => Some(reason.text),
+            Err(_) => Some(format!("no login within {} seconds", LOGIN.as_secs())),
+        };
+        let request = Request::Confirm {
+            is_reached: lost.is_none(),
+        };
+        let each = self.config.timeout.max(AFTER_CUT);
+        match (
+            self.ask_within(each, &request, &none(), 0, None).await,
+            lost,
+        ) {
+            (Ok((Answer::Confirmed, _)), None) => Ok(()),
+            (Ok((Answer::Failed(Failure::Failed(why)), _)), Some(lost)) => {
+                let why = check::bounded(&why);
+                Err(ActError::Failed(format!("{why} ({lost})")))
+            }
+            (answer, _) => Err(self.not_done(answer).await),
+        }
+    }
+
     fn creator(&self) -> (u32, u32) {
         self.creator.lock().map_or((0, 0), |creator| *creator)
     }
@@ -238,12 +320,18 @@ impl Provider for RemoteHost {
             validate_commands: self.config.validate_commands.clone(),
             ..HostConfig::default()
         };
-        let (normalised, trees) =
-            comparable(declared, files, names.as_ref(), self.creator(), &config);
+        let creator = self.creator();
+        let comparable =
+            |forms: &Forms| comparable(declared, files, names.as_ref(), forms, creator, &config);
+        let first = comparable(&Forms::new());
+        let last = match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions).await),
+            false => first,
+        };
         if let Ok(mut held) = self.trees.lock() {
-            *held = trees;
+            *held = last.trees;
         }
-        normalised
+        last.normalised
     }
 
     async fn observe(&self, desired: &[Desired]) -> Snapshot {
@@ -290,10 +378,24 @@ impl Provider for RemoteHost {
             contents: context.contents,
             allowed: needed(step.state.as_ref(), context.contents),
         };
-        match self.ask(&request, &none(), 0, Some(&offer)).await {
+        let cuts = parts::may_cut_off(step);
+        let each = match cuts {
+            true => self.config.timeout.max(AFTER_CUT),
+            // A host that is lost meanwhile is noticed sooner, by ssh itself.
+            false => self.config.timeout + parts::takes(&step.resource.kind),
+        };
+        match self
+            .ask_within(each, &request, &none(), 0, Some(&offer))
+            .await
+        {
             Ok((Answer::Applied { notes }, _)) => {
+                if cuts {
+                    self.confirm().await?;
+                }
                 let notes = notes.iter().take(MAX_NOTES);
-                Ok(notes.map(|note| check::bounded(note)).collect())
+                let mut notes: Vec<_> = notes.map(|note| check::bounded(note)).collect();
+                notes.extend(self.still_open(step).await?);
+                Ok(notes)
             }
             other => Err(self.not_done(other).await),
         }
@@ -307,6 +409,14 @@ impl Provider for RemoteHost {
         match self.ask(&request, &none(), 0, None).await {
             Ok((Answer::Tidied, _)) => Ok(()),
             other => Err(self.not_done(other).await),
+        }
+    }
+
+    async fn release(&self) {
+        let mut road = self.road.lock().await;
+        // Why a host could not be reached is still true then.
+        if let RoadState::Up(_) = road.state {
+            road.state = RoadState::New;
         }
     }
 
@@ -339,6 +449,31 @@ impl RemoteHost {
             Ok((Answer::Cannot(reason), _)) => ActError::Refused(check::of_host(reason).text),
             Ok(_) => ActError::Lost(self.distrust().await.text),
             Err(reason) => ActError::Lost(reason.text),
+        }
+    }
+}
+
+impl RemoteHost {
+    /// After a step on the way in: whether a new login works, tried while the connection that did the step is still there
+    /// to take it back. A login that did not work before is not the step's fault, and gives a note.
+    async fn still_open(&self, step: &Step) -> Result<Option<String>, ActError> {
+        let way_in = self.config.way_in.as_ref();
+        if !way_in.is_some_and(|way_in| way_in.holds(&step.address)) {
+            return Ok(None);
+        }
+        let tried = self.prove_login().await;
+        let mut road = self.road.lock().await;
+        let was_open = std::mem::replace(&mut road.is_open, tried.is_ok());
+        match tried {
+            Ok(()) => Ok(None),
+            Err(reason) if was_open => Err(ActError::Failed(format!(
+                "a new login to {} no longer works after this step: {}; it is taken back over the connection that is still open",
+                self.target, reason.text
+            ))),
+            Err(reason) => Ok(Some(format!(
+                "a new login to {} did not work before this step either: {}",
+                self.target, reason.text
+            ))),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! nothing that the controller can work out itself: remedies, names of resources and what may be sent are not its to say.
 
 pub mod packet;
+mod pledge;
 pub mod wire;
 pub mod worker;
 
@@ -23,9 +24,12 @@ pub mod link;
 mod program;
 #[cfg(feature = "controller")]
 pub mod ssh;
+#[cfg(feature = "controller")]
+mod way_in;
 
 #[cfg(feature = "controller")]
 mod controller {
     pub use super::host::{RemoteConfig, RemoteHost};
     pub use super::program::{Program, ProgramError};
+    pub use super::way_in::WayIn;
 }

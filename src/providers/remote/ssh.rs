@@ -21,6 +21,12 @@ use super::link::{Connector, Pipe, Said};
 use super::program::Program;
 use crate::model::{Become, Reason, ReasonCode, Ssh};
 
+mod explain;
+mod install;
+
+use explain::code;
+pub use install::{Deed, Installer, Verb};
+
 /// How long the other end may take to answer at all.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a login may take as a whole: name, key exchange, authentication, jumps.
@@ -32,6 +38,9 @@ const IDLE: NonZeroUsize = NonZeroUsize::new(30).unwrap();
 /// What the scripts print immediately before the worker takes over.
 const READY: &[u8; 9] = b"evenkeel\n";
 
+/// How much is read of what a script prints, in bytes.
+const MAX_OUTPUT: u64 = 64 << 10;
+
 /// Where the worker lies when the login user is root, when it is not, and when sudo starts it.
 pub const ROOT_DIR: &str = "/var/lib/evenkeel";
 pub const SUDO_DIR: &str = "/usr/local/lib/evenkeel";
@@ -42,18 +51,6 @@ const START: &str = include_str!("ssh/start.sh");
 const START_BY_SUDO: &str = include_str!("ssh/start-by-sudo.sh");
 const SEND: &str = include_str!("ssh/send.sh");
 
-/// What the scripts end with.
-mod code {
-    pub const ABSENT: i32 = 90;
-    pub const OTHER_MACHINE: i32 = 91;
-    pub const UNREADABLE: i32 = 92;
-    pub const CHANGED: i32 = 93;
-    pub const UNSAFE: i32 = 94;
-    pub const NO_ROOM: i32 = 95;
-    /// A shell that could not start a program.
-    pub const NOT_EXECUTABLE: i32 = 126;
-}
-
 /// One host that is reached by ssh.
 pub struct SshConnector {
     ssh: Ssh,
@@ -62,6 +59,14 @@ pub struct SshConnector {
     config: Option<PathBuf>,
     known_hosts: Option<PathBuf>,
     program: Arc<Program>,
+}
+
+/// What a script that has ended left.
+struct Ended {
+    code: i32,
+    /// At most [`MAX_OUTPUT`].
+    output: Vec<u8>,
+    said: Said,
 }
 
 /// A login, with the folder that its socket lies in.
@@ -141,7 +146,7 @@ impl SshConnector {
             Become::Nobody => START,
             Become::Sudo => START_BY_SUDO,
         };
-        let mut child = self.script(login, script).await?;
+        let mut child = self.script(login, &[], script, &self.worker()).await?;
         let said = Said::default();
         if let Some(from) = child.stderr().take() {
             said.listen(from);
@@ -175,39 +180,95 @@ impl SshConnector {
         }
     }
 
+    /// Starts the worker, and sends it before where it is not there and need not be put there by root. Tells whether it
+    /// was sent.
+    async fn present(&self, login: &Arc<Login>) -> Result<(Pipe, bool), Reason> {
+        match self.start(login).await? {
+            Ok(pipe) => return Ok((pipe, false)),
+            Err(code) if self.ssh.r#become == Become::Sudo => {
+                return Err(self.explain(code, &Said::default()).await);
+            }
+            Err(_) => {}
+        }
+        self.send(login).await?;
+        match self.start(login).await? {
+            Ok(pipe) => Ok((pipe, true)),
+            Err(_) => Err(unreachable(&format!(
+                "the worker was sent to {}, and is not there",
+                self.ssh.host
+            ))),
+        }
+    }
+
     /// Sends the worker's file.
     async fn send(&self, login: &Arc<Login>) -> Result<(), Reason> {
-        let mut child = self.script(login, SEND).await?;
+        let ended = self
+            .carry_out(login, &[], SEND, &self.worker(), &self.program.bytes)
+            .await?;
+        match ended.code {
+            0 => Ok(()),
+            code => Err(self.explain(code, &ended.said).await),
+        }
+    }
+
+    /// Runs a script to its end with this on its standard input.
+    async fn carry_out(
+        &self,
+        login: &Arc<Login>,
+        by: &[&str],
+        script: &str,
+        args: &[&str],
+        input: &[u8],
+    ) -> Result<Ended, Reason> {
+        let mut child = self.script(login, by, script, args).await?;
         let said = Said::default();
         if let Some(from) = child.stderr().take() {
             said.listen(from);
         }
-        if let Some(mut input) = child.stdin().take() {
-            let sending = async {
-                input.write_all(&self.program.bytes).await?;
-                input.shutdown().await
-            };
-            // Where the other end stops reading, its exit code says why.
-            if tokio::time::timeout(self.ssh.timeout, sending)
-                .await
-                .is_err()
-            {
-                return Err(self.silent());
+        let (to, from) = (child.stdin().take(), child.stdout().take());
+        let sending = async {
+            if let Some(mut to) = to {
+                // Where the other end stops reading, its exit code says why.
+                let _ = to.write_all(input).await;
+                let _ = to.shutdown().await;
             }
+        };
+        let mut output = Vec::new();
+        let reading = async {
+            if let Some(from) = from {
+                // What was read until it broke is all that there is.
+                let _ = from.take(MAX_OUTPUT).read_to_end(&mut output).await;
+            }
+        };
+        let both = async { tokio::join!(sending, reading) };
+        if tokio::time::timeout(self.ssh.timeout, both).await.is_err() {
+            return Err(self.silent());
         }
-        match exit_code(self.ended(child).await?) {
-            0 => Ok(()),
-            code => Err(self.explain(code, &said).await),
-        }
+        let code = exit_code(self.ended(child).await?);
+        Ok(Ended { code, output, said })
     }
 
-    async fn script(&self, login: &Arc<Login>, script: &str) -> Result<Child<ByLogin>, Reason> {
-        Session::to_command(ByLogin(Arc::clone(login)), "/bin/sh")
-            .arg("-c")
-            .arg(script)
-            .arg("evenkeel")
-            .arg(&self.program.digest)
-            .arg(self.program.architecture)
+    /// What every script that looks for the worker is told of it.
+    fn worker(&self) -> [&str; 2] {
+        [&self.program.digest, self.program.architecture]
+    }
+
+    /// Starts a script, through the command `by` where that is not empty.
+    async fn script(
+        &self,
+        login: &Arc<Login>,
+        by: &[&str],
+        script: &str,
+        args: &[&str],
+    ) -> Result<Child<ByLogin>, Reason> {
+        let words: Vec<&str> = by
+            .iter()
+            .chain(&["/bin/sh", "-c", script, "evenkeel"])
+            .chain(args)
+            .copied()
+            .collect();
+        Session::to_command(ByLogin(Arc::clone(login)), words[0])
+            .args(&words[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -237,90 +298,13 @@ impl SshConnector {
             self.ssh.timeout.as_secs()
         ))
     }
-
-    /// What an exit code of a script means.
-    async fn explain(&self, code: i32, said: &Said) -> Reason {
-        let host = &self.ssh.host;
-        let said = said.last_line().await;
-        let quoted = said
-            .as_deref()
-            .map_or_else(String::new, |line| format!(" ({line})"));
-        let is_sudo = self.ssh.r#become == Become::Sudo;
-        let (code, text) = match code {
-            code::ABSENT => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker of this version is not installed on {host}: root has to put it at {SUDO_DIR}/worker-{}",
-                    self.program.digest
-                ),
-            ),
-            code::OTHER_MACHINE => (
-                ReasonCode::Unsupported,
-                format!(
-                    "{host} is {}, and the worker at hand is for {}",
-                    said.as_deref().unwrap_or("another machine"),
-                    self.program.architecture
-                ),
-            ),
-            code::UNREADABLE => (
-                ReasonCode::Unreachable,
-                format!("the worker on {host} cannot be read{quoted}"),
-            ),
-            code::CHANGED => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker on {host} is not what was sent there: somebody changed it, and nothing was started; look into that, then remove it there"
-                ),
-            ),
-            code::UNSAFE if is_sudo => (
-                ReasonCode::Unreachable,
-                format!(
-                    "{SUDO_DIR} on {host} does not belong to root alone, so nothing in it is started"
-                ),
-            ),
-            code::UNSAFE => (
-                ReasonCode::Unreachable,
-                format!(
-                    "the worker's folder on {host} does not belong to the login user alone, so nothing is kept in it{quoted}"
-                ),
-            ),
-            code::NO_ROOM => (
-                ReasonCode::Unreachable,
-                format!("the worker could not be written on {host}{quoted}"),
-            ),
-            code::NOT_EXECUTABLE => (
-                ReasonCode::Unreachable,
-                format!("the worker cannot be started on {host}{quoted}"),
-            ),
-            _ => (
-                ReasonCode::Unreachable,
-                format!("the worker was not started on {host}{quoted}"),
-            ),
-        };
-        Reason::new(code, text)
-    }
 }
 
 #[async_trait]
 impl Connector for SshConnector {
     async fn connect(&self) -> Result<Pipe, Reason> {
         let login = Arc::new(self.login().await?);
-        match self.start(&login).await? {
-            Ok(pipe) => return Ok(pipe),
-            // With sudo only root can put it there.
-            Err(code) if self.ssh.r#become == Become::Sudo => {
-                return Err(self.explain(code, &Said::default()).await);
-            }
-            Err(_) => {}
-        }
-        self.send(&login).await?;
-        match self.start(&login).await? {
-            Ok(pipe) => Ok(pipe),
-            Err(_) => Err(unreachable(&format!(
-                "the worker was sent to {}, and is not there",
-                self.ssh.host
-            ))),
-        }
+        Ok(self.present(&login).await?.0)
     }
 }
 

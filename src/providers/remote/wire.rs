@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Desired, Digest, Observation, Observed, Reason, ResourceId, Step};
 use crate::providers::host::owner::TargetNames;
+use crate::providers::host::parts::{Form, Question};
 
 /// The version of the protocol. Both ends have to have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 5;
 
 /// What the controller says.
 #[derive(Serialize, Deserialize, Debug)]
@@ -20,6 +21,10 @@ pub enum Request {
     Hello(Hello),
     /// The users and groups of the host.
     Names,
+    /// The one form of each of these texts.
+    Forms {
+        questions: Vec<Question>,
+    },
     /// Looks at all of these, and at what lies in their scopes. The manifests of trees come with it.
     Observe {
         desired: Vec<Desired>,
@@ -33,6 +38,11 @@ pub enum Request {
     Apply {
         step: Box<Step>,
         nonce: String,
+    },
+    /// After an `Apply` that could have cut the host off: whether it is still reached. Where it is not, or where nobody says
+    /// so in time, the worker takes the step back.
+    Confirm {
+        is_reached: bool,
     },
     /// Removes what an interrupted `Apply` left.
     Tidy {
@@ -65,6 +75,10 @@ pub struct Hello {
 pub enum Answer {
     Hello(Machine),
     Names(TargetNames),
+    /// In the order of the questions.
+    Forms {
+        forms: Vec<Form>,
+    },
     /// The contents that differ come with it.
     Observed {
         observations: Vec<(ResourceId, Observation)>,
@@ -80,6 +94,7 @@ pub enum Answer {
         notes: Vec<String>,
     },
     Tidied,
+    Confirmed,
     /// The step was not done, or not wholly.
     Failed(Failure),
     /// The worker cannot serve this target at all.

@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::packet::{self, Limits, MAX_MESSAGE, PacketError};
+use super::pledge::Pledge;
 use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
 use crate::lock::RootLock;
-use crate::model::{Contents, Digest, Reason, ReasonCode, TargetName};
+use crate::model::{Contents, Digest, Reason, ReasonCode, Step, TargetName};
 use crate::ports::{ActContext, ActError, ContentSource};
 use crate::providers::host::filetree::Baselines;
+use crate::providers::host::parts;
 use crate::providers::host::{Host, HostConfig, LocalFs};
 
 /// The only word that the program understands.
@@ -78,27 +80,52 @@ pub fn serve(
     idle: &Mutex<Instant>,
 ) -> Result<(), PacketError> {
     let mut serving = None;
+    let ended = take_turns(input, output, idle, &mut serving);
+    if let Some(serving) = &serving {
+        // Whoever asked is gone without having said that the host is still reached. The lock is held until then.
+        serving.pledge.redeem();
+    }
+    ended
+}
+
+fn take_turns(
+    input: &mut (dyn Read + Send),
+    output: &mut (dyn Write + Send),
+    idle: &Mutex<Instant>,
+    serving: &mut Option<Serving>,
+) -> Result<(), PacketError> {
     while let Some((request, contents)) = packet::read::<Request>(input, FROM_CONTROLLER)? {
         let Ok(mut since) = idle.lock() else {
             return Err(PacketError::Ended);
         };
-        let (answer, contents) = match (request, &serving) {
+        let (answer, contents) = match (request, &*serving) {
             (Request::Hello(hello), None) => match begin(&hello) {
                 Ok((machine, begun)) => {
-                    serving = Some(begun);
+                    *serving = Some(begun);
                     (Answer::Hello(machine), Contents::default())
                 }
                 Err(reason) => (Answer::Cannot(reason), Contents::default()),
             },
-            (Request::Apply { step, nonce }, Some(Serving { host, .. })) => {
+            (Request::Apply { step, nonce }, Some(Serving { host, pledge, .. })) => {
                 let asking = Asking(Mutex::new((&mut *input, &mut *output)));
                 let context = ActContext {
                     contents: &asking,
                     nonce: &nonce,
                 };
-                let answer = match host.carry_out(&step, &context) {
+                let answer = match carry_out(host, pledge, &step, &context) {
                     Ok(notes) => Answer::Applied { notes },
                     Err(error) => Answer::Failed(failure(error)),
+                };
+                (answer, contents)
+            }
+            (Request::Confirm { is_reached }, Some(Serving { pledge, .. })) => {
+                let kept = match is_reached {
+                    true => pledge.release(),
+                    false => Err(pledge.redeem()),
+                };
+                let answer = match kept {
+                    Ok(()) => Answer::Confirmed,
+                    Err(how) => Answer::Failed(Failure::Failed(how.to_owned())),
                 };
                 (answer, contents)
             }
@@ -113,7 +140,8 @@ pub fn serve(
 
 /// A root folder, open and, where the controller means to act, held.
 struct Serving {
-    host: Host<LocalFs>,
+    host: Arc<Host<LocalFs>>,
+    pledge: Pledge,
     _lock: Option<RootLock>,
 }
 
@@ -146,7 +174,28 @@ fn begin(hello: &Hello) -> Result<(Machine, Serving), Reason> {
         kernel: system.release().to_string_lossy().into_owned(),
     };
     let host = Host::new(TargetName(hello.target.clone()), fs, config);
-    Ok((machine, Serving { host, _lock: lock }))
+    let serving = Serving {
+        host: Arc::new(host),
+        pledge: Pledge::default(),
+        _lock: lock,
+    };
+    Ok((machine, serving))
+}
+
+/// Carries a step out; one that could cut the host off is taken back unless its being reached is confirmed in time.
+fn carry_out(
+    host: &Arc<Host<LocalFs>>,
+    pledge: &Pledge,
+    step: &Step,
+    context: &ActContext<'_>,
+) -> Result<Vec<String>, ActError> {
+    if !parts::may_cut_off(step) {
+        return host.carry_out(step, context);
+    }
+    let before = host.keep_before(step, u64::MAX)?;
+    let notes = host.carry_out(step, context)?;
+    pledge.make(Arc::clone(host), step, before);
+    Ok(notes)
 }
 
 fn hold(root: &Path, target: &str, wait: Duration) -> Result<RootLock, Reason> {
@@ -167,6 +216,13 @@ fn answer(host: &Host<LocalFs>, request: Request, with: &Contents) -> (Answer, C
     let none = Contents::default();
     match request {
         Request::Names => (Answer::Names(host.names()), none),
+        Request::Forms { questions } => {
+            let known = host.forms(questions.clone());
+            // One text may be asked for twice.
+            let forms = questions.iter().filter_map(|question| known.get(question));
+            let forms = forms.cloned().collect();
+            (Answer::Forms { forms }, none)
+        }
         Request::Observe { desired } => {
             host.hold_against(Baselines::received(&desired, with));
             let snapshot = host.look_at_all(&desired);
@@ -184,7 +240,7 @@ fn answer(host: &Host<LocalFs>, request: Request, with: &Contents) -> (Answer, C
             Ok(()) => (Answer::Tidied, none),
             Err(error) => (Answer::Failed(failure(error)), none),
         },
-        Request::Hello(_) | Request::Content | Request::Apply { .. } => {
+        Request::Hello(_) | Request::Content | Request::Confirm { .. } | Request::Apply { .. } => {
             let text = "the worker was asked something out of turn";
             let reason = Reason::new(ReasonCode::Unsupported, text);
             (Answer::Cannot(reason), none)

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Command, GroupResult, Mode, RunReport, Verdict};
 
-use super::entry::{Entry, entries, held};
+use super::entry::{Entry, entries, held, unseen};
 use super::escape::clipped;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE, counted, number};
@@ -277,11 +277,9 @@ fn list(page: &mut Page, heading: &str, ink: Ink, items: &[(String, String)]) {
 }
 
 fn not_evaluated(page: &mut Page, report: &RunReport) {
-    let items: Vec<_> = report
-        .comparison
-        .not_evaluated
-        .iter()
-        .map(|it| (it.resource.to_string(), it.reason.text.clone()))
+    let items: Vec<_> = unseen(report)
+        .into_iter()
+        .map(|(name, reason)| (name, reason.to_owned()))
         .collect();
     list(page, "not evaluated", Ink::Warn, &items);
 }

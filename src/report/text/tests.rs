@@ -29,6 +29,13 @@ fn a_plan_in_ci() {
     insta::assert_snapshot!(render(&samples::mixed(), &style));
 }
 
+// Goal: a target out of reach is one line for each reason, however many resources it has; what could not be read on a
+// target that was reached is named one by one.
+#[test]
+fn targets_out_of_reach() {
+    insta::assert_snapshot!(plain(&samples::out_of_reach(150)));
+}
+
 // Goal: colours stand where they should, changed words included. Method: escape sequences made visible.
 #[test]
 fn a_plan_in_colour() {

@@ -1,12 +1,16 @@
 //! The host provider on real folders: what it sees, what it does, what it withstands.
 
 mod access;
+mod accounts;
 mod acting;
 mod cron;
 mod file_tree;
 pub mod fixture;
 mod limits;
+mod listing;
 mod manifests;
 pub mod mount;
+mod packages;
 mod restoring;
+mod sysctl;
 mod tampering;

@@ -52,12 +52,17 @@ const RESOURCES: usize = 6;
 /// A project whose targets are these hosts.
 pub struct Fleet {
     pub project: Project,
-    worker: String,
+    pub worker: String,
 }
 
 impl Fleet {
     /// None, after saying so, where there is no worker to send.
     pub fn new(hosts: &Hosts, names: &[&str], more: &str) -> Option<Self> {
+        Self::of(hosts, names, BASELINE, more)
+    }
+
+    /// The same with a baseline of its own for all of them.
+    pub fn of(hosts: &Hosts, names: &[&str], baseline: &str, more: &str) -> Option<Self> {
         let Ok(worker) = std::env::var("EVENKEEL_WORKER") else {
             skip("skipped: no static worker (EVENKEEL_WORKER)");
             return None;
@@ -77,7 +82,7 @@ impl Fleet {
             ),
             "",
         );
-        project.write("desired-state/web/all.yaml", BASELINE);
+        project.write("desired-state/web/all.yaml", baseline);
         std::fs::remove_dir_all(project.repo.join("desired-state/host")).unwrap();
         project.commit("hosts");
         Some(Self { project, worker })
@@ -91,7 +96,7 @@ impl Fleet {
         )
     }
 
-    fn start(&self, args: &[&str]) -> Child {
+    pub fn start(&self, args: &[&str]) -> Child {
         self.project
             .command(args)
             .env("EVENKEEL_WORKER", &self.worker)
@@ -110,8 +115,26 @@ impl Fleet {
         ran.expect(code).json()
     }
 
+    /// Has one of its steps wait for a command on the host, for as long as that takes.
+    pub fn waits_for_validation(&self) {
+        let path = self.project.repo.join("desired-state/evenkeel.yaml");
+        let config = std::fs::read_to_string(path).unwrap();
+        self.project.write(
+            "desired-state/evenkeel.yaml",
+            &format!("{config}guard: {{ validate_commands: [/usr/local/bin/wait-here] }}\n")
+                .replace("timeout: 20s", "timeout: 8s"),
+        );
+        let stops = BASELINE.replace(
+            "content: \"hello\\n\" }",
+            "content: \"hello\\n\", validate: [/usr/local/bin/wait-here, \"{}\"] }",
+        );
+        assert_ne!(stops, BASELINE);
+        self.project.write("desired-state/web/all.yaml", &stops);
+        self.project.commit("a step that waits");
+    }
+
     /// Why each resource of this host could not be evaluated, each reason once.
-    fn reasons(report: &Json, host: &str) -> Vec<String> {
+    pub fn reasons(report: &Json, host: &str) -> Vec<String> {
         let mut reasons: Vec<String> = report["not_evaluated"]
             .as_array()
             .unwrap()
@@ -124,12 +147,12 @@ impl Fleet {
     }
 }
 
-fn count(report: &Json, what: &str) -> u64 {
+pub fn count(report: &Json, what: &str) -> u64 {
     report["summary"][what].as_u64().unwrap()
 }
 
 /// Makes a host what the baseline says, and then what an attacker makes of it.
-fn tamper(host: &Host<'_>) {
+pub fn tamper(host: &Host<'_>) {
     host.run(&["rm", "-rf", "/srv/keel"]);
     host.run(&["install", "-d", "-m", "0777", "/srv/keel"]);
     host.write("/srv/keel/conf", "listen evil.example\n");
@@ -154,7 +177,7 @@ fn tamper(host: &Host<'_>) {
     host.run(&["chown", "keel", "/home/keel/.ssh/authorized_keys"]);
 }
 
-fn listing(host: &Host<'_>) -> String {
+pub fn listing(host: &Host<'_>) -> String {
     host.run(&[
         "sh",
         "-c",
@@ -163,12 +186,13 @@ fn listing(host: &Host<'_>) -> String {
 }
 
 // Goal: three real hosts of one baseline, each with its own value: what was tampered with is named and put right, over
-// one connection a host and run; a further plan is clean; undo brings back exactly what was there; the hosts still answer.
+// one connection a host and run, since no step is on the way in; a further plan is clean; undo brings back exactly what was
+// there; the hosts still answer.
 #[test]
 fn three_hosts_are_restored_and_undone() {
     let Some(hosts) = Hosts::start() else { return };
     let taken = super::NAMES.map(|name| hosts.take(name));
-    let Some(fleet) = Fleet::new(&hosts, &super::NAMES, "") else {
+    let Some(fleet) = Fleet::new(&hosts, &super::NAMES, ", user: root") else {
         return;
     };
     let before = taken.each_ref().map(|host| {
@@ -357,20 +381,7 @@ fn lost_in_the_middle_of_a_step() {
     let Some(fleet) = Fleet::new(&hosts, &["h1", "h2"], "") else {
         return;
     };
-    let config =
-        std::fs::read_to_string(fleet.project.repo.join("desired-state/evenkeel.yaml")).unwrap();
-    fleet.project.write(
-        "desired-state/evenkeel.yaml",
-        &format!("{config}guard: {{ validate_commands: [/usr/local/bin/wait-here] }}\n")
-            .replace("timeout: 20s", "timeout: 8s"),
-    );
-    let stops = BASELINE.replace(
-        "content: \"hello\\n\" }",
-        "content: \"hello\\n\", validate: [/usr/local/bin/wait-here, \"{}\"] }",
-    );
-    assert_ne!(stops, BASELINE);
-    fleet.project.write("desired-state/web/all.yaml", &stops);
-    fleet.project.commit("a step that waits");
+    fleet.waits_for_validation();
     for way in ["cut", "power"] {
         for host in [&one, &two] {
             tamper(host);
@@ -417,11 +428,12 @@ fn lost_in_the_middle_of_a_step() {
     }
 }
 
-/// Has the validation of a new file say that it has begun, and then take its time.
-fn host_waits(host: &Host<'_>) {
+/// Has the validation of a new file say who asks for it, and then take its time.
+pub fn host_waits(host: &Host<'_>) {
     host.run(&["rm", "-f", "/run/step-begun"]);
     host.write(
         "/usr/local/bin/wait-here",
-        "#!/bin/sh\ntouch /run/step-begun\nexec sleep 20\n",
+        "#!/bin/sh\necho $PPID >/run/step-begun\nexec sleep 20\n",
     );
+    host.run(&["chmod", "755", "/usr/local/bin/wait-here"]);
 }

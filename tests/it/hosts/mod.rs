@@ -11,9 +11,18 @@ use std::process::{Command, Output, Stdio};
 
 use super::support::skip;
 
+mod accounts;
+mod firewall;
 mod fleet;
 mod harness;
+mod install;
+mod kernel;
+mod liars;
+mod listeners;
+mod packages;
+mod takeover;
 mod trees;
+mod way_in;
 
 /// The names of the hosts.
 pub const NAMES: [&str; 3] = ["h1", "h2", "h3"];

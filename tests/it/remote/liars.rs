@@ -24,6 +24,8 @@ fn behind(script: &str) -> RemoteHost {
         validate_commands: vec![],
         timeout: Duration::from_millis(500),
         lock_wait: None,
+        idle: Duration::from_secs(60),
+        way_in: None,
         own: vec![],
     };
     RemoteHost::new(TargetName("t".into()), Box::new(process), config)

@@ -1,7 +1,9 @@
 //! Hosts through a worker: what it does, what it may not do, and what a false one gains.
 
 mod deeds;
+mod fleet;
 mod liars;
+mod roads;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -63,6 +65,8 @@ pub fn host(
         validate_commands: config.validate_commands.clone(),
         timeout: Duration::from_secs(20),
         lock_wait,
+        idle: Duration::from_secs(60),
+        way_in: None,
         own: vec![],
     };
     RemoteHost::new(TargetName("t".into()), Box::new(process), remote)

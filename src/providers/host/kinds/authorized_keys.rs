@@ -12,6 +12,8 @@ use super::{
     AUTHORIZED_KEYS, DIRECTORY, Decoding, Draft, FILE, OF_USER, blank, directory, file, set,
 };
 use crate::document::{Declared, Fields as YamlFields, Yaml, YamlValue};
+#[cfg(feature = "controller")]
+use crate::model::Snapshot;
 use crate::model::{
     Desired, Fields, Kind, Observed, Presence, Reason, ReasonCode, ResourceId, Risk, RiskLevel,
     State, Value,
@@ -28,6 +30,8 @@ const LINES: &str = "lines";
 const EXCLUSIVE: &str = "exclusive";
 /// What `access` is where only the right people can write.
 const SOUND: &str = "sound";
+/// Stands in `keys` for all that could not be read.
+const UNREAD: &str = "unread";
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 /// Write permission for the group and for everybody.
@@ -259,7 +263,7 @@ pub fn describe(desired: &Desired, observed: &mut Observed, content: Option<&[u8
     let mut grants = match content {
         Some(content) => keys::grants(content),
         None if state.get("type") == Some(&"file".into()) => {
-            BTreeMap::from([("unread".to_owned(), "the file is too large".to_owned())])
+            BTreeMap::from([(UNREAD.to_owned(), "the file is too large".to_owned())])
         }
         None => BTreeMap::new(),
     };
@@ -267,7 +271,7 @@ pub fn describe(desired: &Desired, observed: &mut Observed, content: Option<&[u8
         let listed = listed(desired);
         if content.is_some() {
             grants.retain(|identity, _| listed.contains_key(identity));
-        } else if grants.contains_key("unread") {
+        } else if grants.contains_key(UNREAD) {
             *observed = Observed::NotEvaluated(Reason::new(
                 ReasonCode::TooLarge,
                 format!("{} is too large to look for keys in", desired.address),
@@ -281,6 +285,32 @@ pub fn describe(desired: &Desired, observed: &mut Observed, content: Option<&[u8
     state
         .beyond
         .insert("keys".into(), Value::Map(grants.collect()));
+}
+
+/// What a file of all these keys and no others is most likely to hold; none for another kind.
+#[cfg(feature = "controller")]
+pub fn whole_file(desired: &Desired) -> Option<Vec<u8>> {
+    let Some(Value::List(lines)) = desired.options.get(LINES) else {
+        return None;
+    };
+    let lines = lines.iter().filter_map(Value::as_text);
+    Some(
+        lines
+            .flat_map(|line| [line, "\n"])
+            .collect::<String>()
+            .into_bytes(),
+    )
+}
+
+/// Whether such a file was seen without what it holds.
+#[cfg(feature = "controller")]
+pub fn is_unread(desired: &Desired, snapshot: &Snapshot) -> bool {
+    let observation = snapshot.observations.get(&desired.id);
+    let keys = observation
+        .and_then(|seen| seen.observed.state())
+        .and_then(|state| state.get("keys"));
+    desired.id.kind.0 == AUTHORIZED_KEYS
+        && matches!(keys, Some(Value::Map(keys)) if keys.contains_key(UNREAD))
 }
 
 /// Whether the file may hold no other keys than the listed ones.

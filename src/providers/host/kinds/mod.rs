@@ -17,9 +17,9 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-#[cfg(feature = "controller")]
-pub use authorized_keys::is_exclusive;
 pub use authorized_keys::{beyond as keys_beyond, content as keys_content, describe, make_sound};
+#[cfg(feature = "controller")]
+pub use authorized_keys::{is_exclusive, is_unread, whole_file};
 pub use privileged::ALLOW;
 pub use remedy::remedy;
 pub use terms::Decoding;
@@ -50,6 +50,8 @@ const KINDS: [&str; 7] = [
 
 /// The option that says why a resource could not be made comparable on the target as it is now.
 pub const UNRESOLVED: &str = "unresolved";
+/// The option that says why a resource is not comparable before the target was asked; no mistake of the manifest.
+pub const UNASKED: &str = "unasked";
 /// The option that holds the command to validate new content with.
 pub const VALIDATE: &str = "validate";
 /// Option: what that command says is told to nobody, since it may quote what is sensitive.
@@ -125,7 +127,10 @@ fn one(draft: Option<Draft<'_>>) -> Vec<Draft<'_>> {
 
 /// Why a resource could not be made comparable, if it could not.
 pub fn unresolved(desired: &Desired) -> Option<Reason> {
-    let text = desired.options.get(UNRESOLVED)?.as_text()?;
+    let mut why = [UNRESOLVED, UNASKED].into_iter();
+    let text = why
+        .find_map(|option| desired.options.get(option))?
+        .as_text()?;
     Some(Reason::new(ReasonCode::Unresolved, text))
 }
 

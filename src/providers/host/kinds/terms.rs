@@ -12,6 +12,7 @@ use crate::providers::host::capability;
 use crate::providers::host::filetree::Baselines;
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::owner::{TargetNames, User};
+use crate::providers::host::parts::{Form, Forms, Question};
 use crate::providers::host::path::parse;
 
 /// What decoding needs and gives.
@@ -19,6 +20,10 @@ pub struct Decoding<'a> {
     /// None when nothing live may be asked: owners are then not resolved and do not count.
     pub names: Option<&'a TargetNames>,
     pub files: &'a dyn SideFiles,
+    /// Texts in the one form that the host gave them.
+    pub forms: &'a Forms,
+    /// Texts whose form is not known yet.
+    pub questions: Vec<Question>,
     /// The programs that `validate` may call.
     pub validate_commands: &'a [String],
     /// The user and group that files are made as where nothing else is said.
@@ -37,6 +42,19 @@ pub struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
+    /// The one form of a text; none before the host was asked for it.
+    pub fn form(&mut self, declared: &Declared, text: &str) -> Option<Form> {
+        let question = Question {
+            kind: declared.id.kind.clone(),
+            text: text.to_owned(),
+        };
+        let form = self.forms.get(&question).cloned();
+        if form.is_none() {
+            self.questions.push(question);
+        }
+        form
+    }
+
     /// A path below the root.
     pub fn path(&mut self, node: &Yaml) -> Option<HostPath> {
         let text = node.text(&mut self.problems)?;

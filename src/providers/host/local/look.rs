@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use md5::{Digest as _, Md5};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags, openat, readlinkat, statx,
 };
@@ -249,6 +250,7 @@ fn read(file: &OwnedFd, status: &Statx, want: Want) -> Result<Read, Errno> {
     let mut buffer = BUFFER.take();
     buffer.resize(BUFFER_BYTES, 0);
     let mut hasher = blake3::Hasher::new();
+    let mut md5 = (want == Want::Md5).then(Md5::new);
     let mut size = 0_u64;
     loop {
         let length = match rustix::io::read(file, &mut buffer[..]) {
@@ -258,6 +260,9 @@ fn read(file: &OwnedFd, status: &Statx, want: Want) -> Result<Read, Errno> {
             Err(errno) => return Err(errno),
         };
         hasher.update(&buffer[..length]);
+        if let Some(md5) = &mut md5 {
+            md5.update(&buffer[..length]);
+        }
         size += length as u64;
         if size > MAX_HASHED_BYTES {
             return Err(Errno::FBIG);
@@ -271,7 +276,10 @@ fn read(file: &OwnedFd, status: &Statx, want: Want) -> Result<Read, Errno> {
     }
     BUFFER.set(buffer);
     let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
-    let kept = kept.filter(|_| unless != Some(digest)).map(Arc::from);
+    let kept = match md5 {
+        Some(md5) => Some(Arc::from(md5.finalize().as_slice())),
+        None => kept.filter(|_| unless != Some(digest)).map(Arc::from),
+    };
     Ok((Blob { digest, size }, kept))
 }
 

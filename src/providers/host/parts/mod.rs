@@ -7,20 +7,79 @@
 //!
 //! **Invariant:** `remedy` and `judge` are pure: the controller makes what a host may only observe.
 
+pub(super) mod accounts;
+mod firewall;
+mod listeners;
+mod package;
 mod sysctl;
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use listeners::sockets_end;
+
+use super::dpkg::Database;
 use super::fs::{Fs, HostPath};
 use super::kinds::{Decoding, Draft};
 use crate::document::{Declared, Fields as YamlFields};
 use crate::model::{
-    Address, Contents, Desired, Fields, Kind, Member, Observation, Observed, State, Step,
+    Address, Contents, Desired, Fields, Kind, Member, Observation, Observed, Reason, State, Step,
 };
 use crate::ports::{ActContext, ActError};
 
-/// What a part is looked at through.
+/// What a part is looked at through: one view for a look at all parts, so that what several need is read once.
 pub struct View<'a> {
     pub fs: &'a dyn Fs,
+    /// How much content may be kept for a way back, in bytes.
+    pub keep_bytes: u64,
+    packages: OnceCell<Result<Database, Reason>>,
 }
+
+impl<'a> View<'a> {
+    /// A view that has seen nothing yet, and keeps no content.
+    pub fn new(fs: &'a dyn Fs) -> Self {
+        Self {
+            fs,
+            keep_bytes: 0,
+            packages: OnceCell::new(),
+        }
+    }
+
+    /// dpkg's database, as it was when it was first asked for.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn packages(&self) -> Result<&Database, Reason> {
+        let read = || Database::read(self.fs);
+        self.packages
+            .get_or_init(read)
+            .as_ref()
+            .map_err(Reason::clone)
+    }
+}
+
+/// A text of a manifest that only the host's own program can put in its one form.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Question {
+    pub kind: Kind,
+    pub text: String,
+}
+
+/// What the host's program made of such a text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    Is(String),
+    /// The text is wrong, in the program's words.
+    Wrong(String),
+    /// It could not be asked.
+    Unknown(Reason),
+}
+
+/// The answers that are known.
+pub type Forms = BTreeMap<Question, Form>;
 
 /// One kind of part.
 pub trait Part: Sync {
@@ -34,6 +93,21 @@ pub trait Part: Sync {
         spec: &mut YamlFields<'a>,
         decoding: &mut Decoding<'_>,
     ) -> Vec<Draft<'a>>;
+
+    /// Puts a text of a manifest in its one form, without touching anything live.
+    fn form(&self, _host: &View<'_>, _text: &str) -> Form {
+        Form::Wrong("this kind has no texts of that sort".to_owned())
+    }
+
+    /// Whether a step of this kind can cut the host off from whoever asked for it.
+    fn may_cut_off(&self) -> bool {
+        false
+    }
+
+    /// What has to be put right before the resource at this address, since this one follows from it.
+    fn follows(&self, _address: &Address) -> Vec<Address> {
+        Vec::new()
+    }
 
     /// Looks at a resource and at all that lies in its scope. Content that may be shown goes into `shown`.
     fn look(&self, host: &View<'_>, desired: &Desired, shown: &mut Contents) -> Observation;
@@ -73,6 +147,17 @@ pub trait Part: Sync {
         None
     }
 
+    /// Why putting it right as it differs now cannot be taken back, where that is not so of every change of it.
+    fn one_way(&self, _desired: &Desired, _observed: &Observed) -> Option<String> {
+        None
+    }
+
+    /// How long a step may take, besides the time that every answer of a host may.
+    #[cfg(feature = "controller")]
+    fn takes(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
+
     /// What a person has to do where this differs and no step can put it right.
     fn by_hand(&self, _desired: &Desired, _observed: &Observed) -> Option<String> {
         None
@@ -85,16 +170,44 @@ pub trait Part: Sync {
 }
 
 /// All of them.
-const PARTS: [&dyn Part; 1] = [&sysctl::Sysctl];
+const PARTS: &[&dyn Part] = &[
+    &accounts::AccountsPart,
+    &accounts::GroupPart,
+    &accounts::UserPart,
+    &firewall::Firewall,
+    &listeners::Listeners,
+    &listeners::Listener,
+    &package::Package,
+    &sysctl::Sysctl,
+];
 
 /// The part of this kind.
 pub fn of(kind: &Kind) -> Option<&'static dyn Part> {
     PARTS.iter().find(|part| part.kind() == kind.0).copied()
 }
 
+/// How long a step on a resource of this kind may take, besides the time that every answer of a host may.
+#[cfg(feature = "controller")]
+pub fn takes(kind: &Kind) -> std::time::Duration {
+    of(kind).map_or(std::time::Duration::ZERO, Part::takes)
+}
+
 /// The names of their kinds.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     PARTS.iter().map(|part| part.kind())
+}
+
+/// Puts a text in its one form.
+pub fn form(host: &View<'_>, question: &Question) -> Form {
+    match of(&question.kind) {
+        Some(part) => part.form(host, &question.text),
+        None => Form::Wrong("no such kind".to_owned()),
+    }
+}
+
+/// Whether a step can cut its host off from whoever asked for it.
+pub fn may_cut_off(step: &Step) -> bool {
+    of(&step.resource.kind).is_some_and(|part| part.may_cut_off())
 }
 
 /// Whether an address is one of a part, and no path.
@@ -110,6 +223,7 @@ pub fn address(place: &str, name: &str) -> Address {
 /// Finishes what was seen, or said to be seen, of a resource: pure, so that no host proposes what is done to it.
 pub fn finish(part: &dyn Part, desired: &Desired, mut seen: Observation) -> Observation {
     seen.remedy = part.remedy(desired, &seen.observed);
+    seen.one_way = part.one_way(desired, &seen.observed);
     seen.by_hand = part.by_hand(desired, &seen.observed);
     if let Some(listing) = &mut seen.listing {
         listing

@@ -69,6 +69,7 @@ fn a_host_proposes_nothing() {
             ignored: 0,
         }),
         by_hand: None,
+        one_way: None,
     };
     let stranger = ResourceId::new(&TargetName("other".into()), kinds::FILE, "x");
     let mut sent = Contents::default();
@@ -116,6 +117,7 @@ fn a_listing_stays_in_its_place() {
             ignored: 0,
         }),
         by_hand: None,
+        one_way: None,
     };
     let answered = vec![(top.id.clone(), answer)];
     let desired = [top.clone(), inner];

@@ -3,7 +3,8 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 umask 077
 if [ "$(id -u)" = 0 ]; then dir=/var/lib/evenkeel; else dir=${HOME:-/nonexistent}/.evenkeel; fi
-[ -e "$dir" ] || mkdir "$dir" || exit 95
+# Another connection may make it at the same moment.
+[ -e "$dir" ] || mkdir "$dir" || [ -d "$dir" ] || exit 95
 [ -d "$dir" ] && [ ! -L "$dir" ] && [ "$(stat -c %u "$dir")" = "$(id -u)" ] || exit 94
 case $(stat -c %A "$dir") in
 d????-??-?) ;;
