@@ -78,11 +78,11 @@ fn programs_of_a_real_host_are_restored() {
     assert_eq!(
         named,
         [
-            "changed /usr/bin/diff",
-            "changed /usr/bin/env",
-            "changed /usr/bin/sdiff",
-            "extra /usr/bin/.w",
-            "missing /usr/bin/cmp",
+            "Changed /usr/bin/diff",
+            "Changed /usr/bin/env",
+            "Changed /usr/bin/sdiff",
+            "Extra /usr/bin/.w",
+            "Missing /usr/bin/cmp",
         ],
         "{plan:#}"
     );
