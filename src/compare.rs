@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::model::{
     Address, Change, Comparison, Completeness, Desired, Drift, Exempted, Exemption, FieldDrift,
     Fields, Kind, LISTS_ENTRIES, Listing, Member, NotEvaluated, Observation, Observed, Presence,
-    Reason, ReasonCode, ResourceId, Snapshot, State, Value,
+    Reason, ReasonCode, ResourceId, Snapshot, State, TERMS, Value,
 };
 use crate::selector::Matcher;
 
@@ -386,10 +386,19 @@ fn extra(
         sensitive: wanted.sensitive,
         controls: wanted.controls.clone(),
         depends_on,
-        options: Fields::new(),
+        options: terms_of(wanted),
         one_way: wanted.one_way.clone(),
         by_hand: member.by_hand.clone(),
     }
+}
+
+/// Members are looked at in the terms of the resource that lists them.
+fn terms_of(wanted: &Desired) -> Fields {
+    let terms = wanted.options.get_key_value(TERMS);
+    terms
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .into_iter()
+        .collect()
 }
 
 fn not_evaluated(wanted: &Desired, reason: Reason) -> NotEvaluated {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::filetree::{Baselines, is_tree};
+use super::filetree::{self, Baselines, is_tree};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
@@ -119,6 +119,7 @@ pub(crate) fn comparable(
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
     depend_parts(&mut drafts);
+    filetree::set_bounds(&mut drafts, &config.ignore);
     Comparable {
         normalised: Normalised {
             desired: drafts.into_iter().map(|draft| draft.desired).collect(),

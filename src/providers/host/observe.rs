@@ -251,15 +251,7 @@ impl<F: Fs> Round<'_, F> {
     }
 
     fn tree(&mut self, desired: &Desired) -> Observation {
-        let Some(baseline) = self.trees.of(&desired.id) else {
-            return Observation::not_evaluated(
-                ReasonCode::Unsupported,
-                "its manifest did not come with it",
-            );
-        };
-        let Some(terms) = filetree::judge::Terms::of(desired, baseline) else {
-            return Observation::not_evaluated(ReasonCode::Unsupported, "it has no place");
-        };
+        let baseline = self.trees.of(&desired.id).map(Arc::clone);
         let (fs, shown) = (&self.host.fs, &mut self.shown);
         let mut look = |path: &HostPath| {
             let want = match desired.sensitive || is_secret(path) {
@@ -270,11 +262,13 @@ impl<F: Fs> Round<'_, F> {
             shown.keep(&look);
             look
         };
-        let everywhere = &self.everywhere;
-        let listing = filetree::survey(fs, &terms, &self.claims, everywhere, &mut look);
-        Observation {
-            listing: Some(listing),
-            ..Observation::plain(Observed::Present(State::default()))
+        let baseline = baseline.as_deref();
+        match filetree::survey(&self.view, desired, baseline, &self.claims, &mut look) {
+            Ok(listing) => Observation {
+                listing: Some(listing),
+                ..Observation::plain(Observed::Present(State::default()))
+            },
+            Err(reason) => Observation::plain(Observed::NotEvaluated(reason)),
         }
     }
 

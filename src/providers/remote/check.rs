@@ -206,11 +206,11 @@ fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
     }
 }
 
-/// What differs in a tree, held against the manifest.
+/// What differs in a tree, held against the manifest or the rules for packages.
 fn tree_listed(desired: &Desired, listing: Listing, claims: &Claims, trees: &Baselines) -> Listing {
-    let terms = trees
-        .of(&desired.id)
-        .and_then(|baseline| filetree::judge::Terms::of(desired, baseline));
+    let baseline = trees.of(&desired.id).map(|baseline| &**baseline);
+    let terms = filetree::judge::Terms::of(desired, baseline)
+        .filter(|_| baseline.is_some() || filetree::is_against_dpkg(desired));
     let mut taken = BTreeSet::new();
     let mut strange = false;
     let mut members = Vec::new();
@@ -218,9 +218,10 @@ fn tree_listed(desired: &Desired, listing: Listing, claims: &Claims, trees: &Bas
         member.observed = sentence(member.observed);
         let is_right = terms.as_ref().is_some_and(|terms| {
             let path = HostPath::from_address(&member.address);
-            path.is_some_and(|path| claims.leaves_to_tree(&terms.top, &path))
-                && members.len() < MAX_MEMBERS
-                && FOUND.contains(&member.kind.0.as_str())
+            path.is_none_or(|path| {
+                let is_file = FOUND.contains(&member.kind.0.as_str());
+                is_file && claims.leaves_to_tree(terms.top(), &path)
+            }) && members.len() < MAX_MEMBERS
                 && taken.insert(member.address.clone())
                 && filetree::judge::judge(terms, &mut member)
         });

@@ -14,3 +14,4 @@ mod packages;
 mod restoring;
 mod sysctl;
 mod tampering;
+mod tree_packages;

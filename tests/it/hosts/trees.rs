@@ -108,3 +108,79 @@ impl Drop for Restored<'_> {
         }
     }
 }
+
+const OF_DPKG: &str = r#"
+apiVersion: host.evenkeel.dev/v1
+kind: FileTree
+metadata: { name: usr }
+disclose: true
+spec: { path: /usr, against: dpkg, ignore: ["local/**", "**/__pycache__/**", "lib/locale/**"] }
+"#;
+
+// Goal: on a real Debian over ssh, /usr as dpkg and its tools left it is clean. A program that was replaced, a file that is
+// gone and one that nobody owns are told and nothing else is; apt brings the package's own back, undo brings exactly what
+// was there back, the attacker's mode included.
+#[test]
+fn packages_bring_their_files_back() {
+    let Some(hosts) = Hosts::start() else { return };
+    let host = hosts.take("h2");
+    let Some(fleet) = Fleet::of(&hosts, &["h2"], OF_DPKG, "") else {
+        return;
+    };
+    let sh = |script: &str| host.run(&["sh", "-c", script]);
+    sh(ARCHIVE);
+    let plan = fleet.json(0, "plan");
+    assert_eq!(
+        crate::support::drifts(&plan),
+        Vec::<String>::new(),
+        "{plan:#}"
+    );
+    assert_eq!(super::fleet::count(&plan, "not_evaluated"), 0, "{plan:#}");
+
+    let facts = || {
+        sh(
+            "cd /usr; stat -c '%n %a %F' bin/keel-t bin/.w lib/keel-t 2>/dev/null; cat bin/keel-t; ls lib/keel-t; true",
+        )
+    };
+    let clean = facts();
+    sh(
+        "printf '#!/bin/sh\\necho evil\\n' >/usr/bin/keel-t; chmod 4711 /usr/bin/keel-t; rm -r /usr/lib/keel-t; echo x >/usr/bin/.w",
+    );
+    let tampered = facts();
+    let plan = fleet.json(2, "plan");
+    assert_eq!(
+        crate::support::drifts(&plan),
+        ["h2/File//usr/bin/.w", "h2/Package///package/keel-t"],
+        "{plan:#}"
+    );
+    let done = fleet.json(0, "reconcile");
+    assert_eq!(facts(), clean);
+    assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
+    let run = done["run"].as_str().unwrap();
+    fleet.run(&["undo", run]).expect(0);
+    assert_eq!(facts(), tampered);
+    fleet.run(&["journal", "verify"]).expect(0);
+    sh("dpkg --purge keel-t >/dev/null; rm -rf /srv/trees /usr/bin/.w /etc/apt/sources.list");
+}
+
+/// A package with a program, a directory and a link, from an archive inside the host.
+const ARCHIVE: &str = r#"
+set -eu
+rm -rf /srv/trees /etc/apt/sources.list.d/*
+mkdir -p /srv/trees
+d=$(mktemp -d)
+mkdir -p "$d/DEBIAN" "$d/usr/bin" "$d/usr/lib/keel-t/empty"
+printf '#!/bin/sh\necho good\n' >"$d/usr/bin/keel-t"
+chmod 755 "$d/usr/bin/keel-t" "$d"
+ln -s ../../bin/keel-t "$d/usr/lib/keel-t/link"
+printf 'Package: keel-t\nVersion: 1.0\nArchitecture: all\nMaintainer: t <t@example.invalid>\nDescription: of a test\n' >"$d/DEBIAN/control"
+(cd "$d" && md5sum usr/bin/keel-t >DEBIAN/md5sums)
+dpkg-deb --root-owner-group -b "$d" /srv/trees/keel-t_1.0.deb >/dev/null
+rm -r "$d"
+cd /srv/trees
+dpkg-deb -f keel-t_1.0.deb >Packages
+printf 'Filename: ./keel-t_1.0.deb\nSize: %s\nSHA256: %s\n\n' "$(stat -c %s keel-t_1.0.deb)" "$(sha256sum keel-t_1.0.deb | cut -d' ' -f1)" >>Packages
+echo 'deb [trusted=yes] file:/srv/trees ./' >/etc/apt/sources.list
+apt-get -qq update
+apt-get -qq install -y keel-t >/dev/null 2>&1
+"#;

@@ -3,68 +3,69 @@
 //! **Invariant:** pure, since a controller judges anew what a host says. [`is_as_listed`], which is quick, and [`judge`]
 //! say the same of the same look.
 
-use super::Baseline;
+use super::bounds::Bounds;
 use super::manifest::Entry;
+use super::{Baseline, packages};
 use crate::model::{Blob, Desired, Digest, Fields, Member, Observed, State, Value};
 use crate::providers::host::capability::hex;
 use crate::providers::host::fs::{HostPath, Node, NodeType};
-use crate::providers::host::glob::Globs;
 use crate::providers::host::listing::kind_of;
 use crate::providers::host::state::{NONE, flags_text, mode_text, type_word};
 
 /// Option: whether the manifest lists everything that may lie in the tree.
 pub const EXCLUSIVE: &str = "exclusive";
+/// Option: which paths are the tree's to judge.
+pub const BOUNDS: &str = "bounds";
+/// The field of attributes that no manifest says anything of.
+const LABELS: &str = "xattrs";
 
 /// What a `FileTree` says of one path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Said {
+pub enum Said<'a> {
     /// Nothing: it lies elsewhere, or is ignored.
     Nothing,
     /// It is this entry of the manifest.
-    Listed(usize),
+    Listed(&'a Baseline, usize),
     /// It is not in the manifest.
     Unlisted,
 }
 
 /// What is wanted of a tree, without its claims.
 pub struct Terms<'a> {
-    pub top: HostPath,
-    pub ignore: Globs,
+    pub bounds: Bounds,
     pub exclusive: bool,
-    pub baseline: &'a Baseline,
+    /// None: dpkg's database of the host.
+    pub baseline: Option<&'a Baseline>,
 }
 
 impl<'a> Terms<'a> {
     /// The terms of a resource; none where it has no place.
-    pub fn of(desired: &Desired, baseline: &'a Baseline) -> Option<Self> {
-        let scope = desired.scope.as_ref()?;
-        let top = scope.within.iter().find_map(HostPath::from_address)?;
+    pub fn of(desired: &Desired, baseline: Option<&'a Baseline>) -> Option<Self> {
+        let Some(Value::Map(bounds)) = desired.options.get(BOUNDS) else {
+            return None;
+        };
         Some(Self {
-            top,
-            ignore: Globs::new(&scope.ignore).ok()?,
+            bounds: Bounds::of(bounds)?,
             exclusive: desired.options.get(EXCLUSIVE) != Some(&Value::Bool(false)),
             baseline,
         })
     }
 
-    /// Whether a path below the top is left alone, with all that it holds.
-    pub fn is_ignored(&self, path: &HostPath) -> bool {
-        if self.ignore.is_empty() {
-            return false;
-        }
-        (self.top.0.len() + 1..=path.0.len()).any(|length| {
-            let names = &path.0[self.top.0.len()..length];
-            self.ignore.matches(&names.join(&b'/'))
-        })
+    /// Where the tree lies.
+    pub fn top(&self) -> &HostPath {
+        &self.bounds.within
     }
 
     /// What is said of a path.
-    pub fn say(&self, path: &HostPath) -> Said {
-        if !path.is_within(&self.top) || self.is_ignored(path) {
+    pub fn say(&self, path: &HostPath) -> Said<'a> {
+        let top = self.top();
+        if !path.is_within(top) || self.bounds.is_ignored(path) {
             return Said::Nothing;
         }
-        match self.baseline.manifest.find(&path.0[self.top.0.len()..]) {
-            Some(at) => Said::Listed(at),
+        let listed = self
+            .baseline
+            .and_then(|baseline| Some((baseline, baseline.manifest.find(&path.0[top.0.len()..])?)));
+        match listed {
+            Some((baseline, at)) => Said::Listed(baseline, at),
             None => Said::Unlisted,
         }
     }
@@ -147,18 +148,24 @@ pub fn judge(terms: &Terms<'_>, member: &mut Member) -> bool {
     member.remedy = None;
     member.by_hand = None;
     let Some(path) = HostPath::from_address(&member.address) else {
-        return false;
+        return terms.baseline.is_none() && packages::judge(&terms.bounds, member);
     };
+    if member.kind.0 == packages::KIND {
+        return false;
+    }
     match terms.say(&path) {
         Said::Nothing => false,
         Said::Unlisted => {
-            terms.exclusive && path != terms.top && member.observed != Observed::Absent
+            // Of what a package owns, only that it could not be seen is told by itself.
+            let is_unseen = matches!(member.observed, Observed::NotEvaluated(_));
+            (terms.exclusive && path != *terms.top() || terms.baseline.is_none() && is_unseen)
+                && member.observed != Observed::Absent
         }
-        Said::Listed(at) => listed(terms, &terms.baseline.manifest.entry(at), member),
+        Said::Listed(baseline, at) => listed(baseline, &baseline.manifest.entry(at), member),
     }
 }
 
-fn listed(terms: &Terms<'_>, entry: &Entry<'_>, member: &mut Member) -> bool {
+fn listed(baseline: &Baseline, entry: &Entry<'_>, member: &mut Member) -> bool {
     if member.kind.0 != kind_of(entry.node_type) {
         return false;
     }
@@ -182,10 +189,9 @@ fn listed(terms: &Terms<'_>, entry: &Entry<'_>, member: &mut Member) -> bool {
                 return false;
             }
             if state.get("type") == fields.get("type") {
-                // What the manifest says nothing of stays, such as labels.
-                let mut whole = state.fields.clone();
-                whole.extend(fields);
-                fields = whole;
+                // What the manifest says nothing of stays: labels, and nothing else that a host may say there is.
+                let labels = state.fields.get_key_value(LABELS);
+                fields.extend(labels.map(|(name, value)| (name.clone(), value.clone())));
             }
             if is_linked {
                 // It is put as a new file, which has one name.
@@ -197,9 +203,8 @@ fn listed(terms: &Terms<'_>, entry: &Entry<'_>, member: &mut Member) -> bool {
     member.by_hand = blob(entry)
         .filter(|blob| there != Some(*blob))
         .and_then(|blob| {
-            let is_stored =
-                blob.size == 0 || terms.baseline.stored.binary_search(&blob.digest).is_ok();
-            (!is_stored).then(|| terms.baseline.to_be_done())
+            let is_stored = blob.size == 0 || baseline.stored.binary_search(&blob.digest).is_ok();
+            (!is_stored).then(|| baseline.to_be_done())
         });
     member.remedy = Some(State { fields, beyond });
     true

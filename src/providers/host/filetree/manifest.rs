@@ -32,6 +32,8 @@ pub const FIRST_LINE: &str = "evenkeel manifest v1";
 /// The largest manifest, in bytes, and the most entries.
 pub const MAX_BYTES: usize = 128 << 20;
 pub const MAX_ENTRIES: usize = 1_000_000;
+/// Larger files are hashed by nobody.
+const MAX_FILE: u64 = 1 << 30;
 /// The longest value after a tab. A path in escapes is four times as long as its bytes.
 const MAX_VALUE: usize = 16 << 10;
 const MAX_PATH_BYTES: usize = 4095;
@@ -163,17 +165,19 @@ impl Manifest {
         read(self.line(at)).unwrap_or(NOTHING)
     }
 
-    /// What a directory holds directly.
-    pub fn children(&self, at: usize) -> impl Iterator<Item = usize> {
-        let end = self.ends[at] as usize;
-        let mut next = at + 1;
-        std::iter::from_fn(move || {
-            let child = next;
-            (child < end).then(|| {
-                next = self.ends[child] as usize;
-                child
-            })
-        })
+    /// The escaped path of an entry.
+    pub fn path(&self, at: usize) -> &str {
+        path_of(self.line(at))
+    }
+
+    /// Whether an entry is a directory.
+    pub fn is_directory(&self, at: usize) -> bool {
+        self.line(at).starts_with('d')
+    }
+
+    /// The first entry that does not lie below this one.
+    pub fn end_of(&self, at: usize) -> usize {
+        self.ends[at] as usize
     }
 
     /// The entry at this path below the top.
@@ -346,6 +350,9 @@ fn read(line: &str) -> Result<Entry<'_>, String> {
     };
     if node_type == NodeType::File {
         entry.size = number(word("the size")?, "the size")?;
+        if entry.size > MAX_FILE {
+            return Err("files above 1 GiB have to be ignored".to_owned());
+        }
         entry.digest = word("the digest")?;
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if entry.digest.len() != 64 || !entry.digest.bytes().all(is_digit) {
@@ -460,17 +467,14 @@ fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-impl Entry<'_> {
-    /// The last name of its path.
-    pub fn name(&self) -> Cow<'_, [u8]> {
-        raw(self
-            .path
-            .rsplit_once('/')
-            .map_or(self.path, |(_, name)| name))
-    }
+/// The last name of an escaped path.
+pub fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
 
+#[cfg(any(feature = "controller", test))]
+impl Entry<'_> {
     /// Its line, without the end.
-    #[cfg(any(feature = "controller", test))]
     pub fn line(&self) -> String {
         use std::fmt::Write as _;
 

@@ -1,114 +1,84 @@
 //! Goes through a tree and finds what is not as listed.
 //!
-//! Flow: directories and parcels of their entries are looked at on all lanes, each entry of the manifest by its name,
-//! whatever a listing says → what is odd is put in order → each is looked at once more, in the terms of a step, and judged.
+//! Flow: directories and parcels of their entries are looked at on all lanes, each listed entry by its name, whatever the
+//! directory says → what is odd is put in order, for [`members`](super::members) to make something of it.
 //!
-//! **Invariant:** what was not seen is never passed over: it is a member that could not be evaluated, or the listing is
-//! partial. No mount below the top is entered.
+//! **Invariant:** what was not seen is never passed over: it is odd, or the walk is partial. No mount below the top is
+//! entered. What is not listed has a bound of its own, so that no flood of it hides an entry that was changed.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::judge::{Terms, is_as_listed, judge};
+use super::bounds::Bounds;
+use super::listed::{Listed, children};
 use super::pool;
-use crate::model::{Completeness, Kind, Listing, Member, Observed, Reason, ReasonCode};
-use crate::providers::host::fs::{Fs, HostPath, Look, Node, NodeType, Want};
-use crate::providers::host::glob::Globs;
-use crate::providers::host::kinds;
-use crate::providers::host::listing::{Claims, MAX_MEMBERS, kind_of};
-use crate::providers::host::path::MAX_DEPTH;
-use crate::providers::host::place;
+use crate::model::{Reason, ReasonCode};
+use crate::providers::host::fs::{Fs, HostPath, Look, NodeType, Want};
+use crate::providers::host::listing::{Claims, MAX_MEMBERS};
 
-/// How many names of one directory are held at once, and how many odd entries until they are in order.
-const MAX_NAMES: usize = 200_000;
+/// How many odd entries are held until they are in order: of those that are listed, and of the others.
 const MAX_ODD: usize = 4 * MAX_MEMBERS;
-/// How many entries of the tree that nobody lists are looked at.
-const MAX_EXTRA: u64 = 1_000_000;
+const MAX_EXTRAS: usize = 2 * MAX_MEMBERS;
+/// How many entries beside the listed ones a directory may have before it is no longer read.
+const MAX_NAMES: usize = 1_000_000;
+/// How much is read in all, in bytes: sparse files cost nothing to make and take long to read.
+pub const MAX_READ: u64 = 256 << 30;
 /// How many entries one lane takes at once.
 const PARCEL: usize = 64;
 
-/// A directory of the manifest, or some of its entries.
+/// A listed directory, or some of its entries.
 enum Job {
     Directory(HostPath, usize),
     Entries(Arc<HostPath>, Vec<usize>),
 }
 
-/// Something that is not as listed.
+/// A listed entry that is not as it should be.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Odd {
-    path: HostPath,
-    what: What,
+pub struct Odd {
+    pub path: HostPath,
+    pub at: usize,
+    pub what: What,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum What {
-    /// Listed, and not there.
-    Missing(usize),
-    Differs(usize),
-    Unseen(usize, Reason),
-    Extra,
+pub enum What {
+    Missing,
+    Differs,
+    Unseen(Reason),
 }
 
-struct Walk<'a> {
-    fs: &'a dyn Fs,
-    terms: &'a Terms<'a>,
-    claims: &'a Claims,
-    everywhere: &'a Globs,
-    file_system: u64,
+/// What a walk is about.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    pub fs: &'a dyn Fs,
+    pub bounds: &'a Bounds,
+    /// Whether what is not listed counts.
+    pub exclusive: bool,
+    pub claims: &'a Claims,
+}
+
+/// A walk, and then what it found.
+pub struct Walk<'a> {
+    ground: Ground<'a>,
+    listed: &'a dyn Listed,
+    pub file_system: u64,
     odd: Mutex<Vec<Odd>>,
+    extras: Mutex<Vec<HostPath>>,
     ignored: AtomicU64,
+    read: AtomicU64,
+    max_read: u64,
     /// Why not everything was seen: the first in the order of paths.
     partial: Mutex<Option<(HostPath, Reason)>>,
-}
-
-/// Lists what differs in a tree, is missing from it or, where the manifest is exclusive, is not listed.
-pub fn survey(
-    fs: &dyn Fs,
-    terms: &Terms<'_>,
-    claims: &Claims,
-    everywhere: &Globs,
-    look: &mut dyn FnMut(&HostPath) -> Look,
-) -> Listing {
-    let mut walk = Walk {
-        fs,
-        terms,
-        claims,
-        everywhere,
-        file_system: 0,
-        odd: Mutex::default(),
-        ignored: AtomicU64::new(0),
-        partial: Mutex::default(),
-    };
-    walk.top();
-    let mut odd = std::mem::take(&mut *hold(&walk.odd));
-    odd.sort_unstable();
-    let mut judged = Judged {
-        walk: &walk,
-        look,
-        members: Vec::new(),
-        extra: 0,
-    };
-    for one in odd {
-        judged.add(one);
-    }
-    let members = judged.members;
-    let partial = std::mem::take(&mut *hold(&walk.partial));
-    Listing {
-        members,
-        complete: match partial {
-            None => Completeness::Complete,
-            Some((_, reason)) => Completeness::Partial(reason),
-        },
-        ignored: walk.ignored.into_inner(),
-    }
 }
 
 fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn mount(path: &HostPath) -> Reason {
+/// Why what lies on another mount is not seen.
+pub fn mount(path: &HostPath) -> Reason {
     Reason::new(
         ReasonCode::Redirected,
         format!(
@@ -118,39 +88,103 @@ fn mount(path: &HostPath) -> Reason {
     )
 }
 
-impl Walk<'_> {
-    fn cut(&self, path: &HostPath, reason: Reason) {
+impl<'a> Walk<'a> {
+    /// Goes through the tree.
+    pub fn through(ground: Ground<'a>, listed: &'a dyn Listed) -> Self {
+        Self::within(ground, listed, MAX_READ)
+    }
+
+    fn within(ground: Ground<'a>, listed: &'a dyn Listed, max_read: u64) -> Self {
+        let mut walk = Walk {
+            ground,
+            listed,
+            file_system: 0,
+            odd: Mutex::default(),
+            extras: Mutex::default(),
+            ignored: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            max_read,
+            partial: Mutex::default(),
+        };
+        walk.top();
+        walk
+    }
+
+    /// Takes the listed entries that are odd, in order.
+    pub fn take_odd(&self) -> Vec<Odd> {
+        let mut odd = std::mem::take(&mut *hold(&self.odd));
+        odd.sort_unstable();
+        odd
+    }
+
+    /// Takes what is not listed, in order.
+    pub fn take_extras(&self) -> Vec<HostPath> {
+        let mut extras = std::mem::take(&mut *hold(&self.extras));
+        extras.sort_unstable();
+        extras
+    }
+
+    /// Why not everything was seen.
+    pub fn partial(&self) -> Option<Reason> {
+        hold(&self.partial)
+            .as_ref()
+            .map(|(_, reason)| reason.clone())
+    }
+
+    /// How many entries were ignored.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something was not seen.
+    pub fn cut(&self, path: &HostPath, reason: Reason) {
         let mut partial = hold(&self.partial);
         if partial.as_ref().is_none_or(|(first, _)| path < first) {
             *partial = Some((path.clone(), reason));
         }
     }
 
-    fn too_large(&self, path: &HostPath, what: &str) {
+    /// Notes that there is more than is looked at.
+    pub fn too_large(&self, path: &HostPath, what: &str) {
         let text = format!("{} {what}", path.address());
         self.cut(path, Reason::new(ReasonCode::TooLarge, text));
     }
 
-    fn odd(&self, path: HostPath, what: What) {
+    /// Takes the bytes of a file off what may be read; none where there is no room for them.
+    pub fn spend(&self, bytes: u64) -> Option<()> {
+        let before = self.read.fetch_add(bytes, Ordering::Relaxed);
+        (before.saturating_add(bytes) <= self.max_read).then_some(())
+    }
+
+    fn odd(&self, path: HostPath, at: usize, what: What) {
         let mut odd = hold(&self.odd);
         if odd.len() >= MAX_ODD {
             drop(odd);
-            return self.too_large(
-                &path,
-                "is one entry more that is not as listed than are looked at",
-            );
+            let what = "is one entry more that is not as listed than are looked at";
+            return self.too_large(&path, what);
         }
-        odd.push(Odd { path, what });
+        odd.push(Odd { path, at, what });
     }
 
-    fn is_ignored(&self, path: &HostPath) -> bool {
-        let everywhere = || {
-            !self.everywhere.is_empty()
-                && self
-                    .everywhere
-                    .matches(&[b"/", path.relative().as_slice()].concat())
-        };
-        let is = self.terms.is_ignored(path) || everywhere();
+    /// Notes what is not listed; false where there is no room.
+    fn unlisted(&self, path: HostPath) -> bool {
+        let mut extras = hold(&self.extras);
+        let has_room = extras.len() < MAX_EXTRAS;
+        if has_room {
+            extras.push(path);
+        } else {
+            drop(extras);
+            self.too_large(
+                &path,
+                "is one entry more that nobody lists than are looked at",
+            );
+        }
+        has_room
+    }
+
+    /// Whether a path is ignored, with all that it holds.
+    pub fn is_ignored(&self, path: &HostPath) -> bool {
+        let is = self.ground.bounds.is_ignored(path);
         if is {
             self.ignored.fetch_add(1, Ordering::Relaxed);
         }
@@ -158,14 +192,14 @@ impl Walk<'_> {
     }
 
     /// Whether a path and all below it is not for this tree to judge.
-    fn is_left_alone(&self, path: &HostPath) -> bool {
-        self.is_ignored(path) || self.claims.decides_for_itself(path)
+    pub fn is_left_alone(&self, path: &HostPath) -> bool {
+        self.is_ignored(path) || self.ground.claims.decides_for_itself(path)
     }
 
     /// The top, which may be another mount but no link.
     fn top(&mut self) {
-        let top = self.terms.top.clone();
-        let node = match self.fs.look(&top, Want::Nothing) {
+        let top = self.ground.bounds.within.clone();
+        let node = match self.ground.fs.look(&top, Want::Nothing) {
             Look::Present(node, _) => node,
             Look::Absent => return self.missing(&top, 0),
             Look::Unseen(reason) => return self.cut(&top, reason),
@@ -178,13 +212,11 @@ impl Walk<'_> {
             return self.cut(&top, Reason::new(ReasonCode::Redirected, text));
         }
         self.file_system = node.file_system;
-        if !self.claims.has_of_others(&top)
-            && !is_as_listed(&self.terms.baseline.manifest.entry(0), &node)
-        {
-            self.odd(top.clone(), What::Differs(0));
+        if !self.ground.claims.has_of_others(&top) && !self.listed.is_as_listed(0, &node, None) {
+            self.odd(top.clone(), 0, What::Differs);
         }
         pool::run(
-            self.fs.lanes(),
+            self.ground.fs.lanes(),
             Job::Directory(top, 0),
             |job, more| match job {
                 Job::Directory(path, at) => self.directory(path, at, more),
@@ -194,124 +226,119 @@ impl Walk<'_> {
     }
 
     fn directory(&self, path: HostPath, at: usize, more: &mut Vec<Job>) {
-        let manifest = &self.terms.baseline.manifest;
         let path = Arc::new(path);
-        if self.terms.exclusive {
-            self.unlisted(&path, at);
+        let listed: Vec<usize> = children(self.listed, at).collect();
+        if self.ground.exclusive {
+            self.look_beside(&path, &listed);
         }
-        let mut parcel = Vec::with_capacity(PARCEL);
-        for child in manifest.children(at) {
-            parcel.push(child);
-            if parcel.len() == PARCEL {
-                more.push(Job::Entries(Arc::clone(&path), std::mem::take(&mut parcel)));
-            }
-        }
-        if !parcel.is_empty() {
-            more.push(Job::Entries(path, parcel));
+        for parcel in listed.chunks(PARCEL) {
+            more.push(Job::Entries(Arc::clone(&path), parcel.to_vec()));
         }
     }
 
-    /// Notes what a directory holds beside what is listed.
-    fn unlisted(&self, path: &HostPath, at: usize) {
-        let mut names = Vec::new();
+    /// Notes what a directory holds beside what is listed. Memory grows with what is listed and what was noted.
+    fn look_beside(&self, path: &HostPath, listed: &[usize]) {
+        let names: Vec<Cow<'_, [u8]>> = listed.iter().map(|at| self.listed.name(*at)).collect();
+        let mut seen = 0;
         let mut overflowed = false;
-        let listed = self.fs.list(path, &mut |entry| {
-            if names.len() >= MAX_NAMES {
-                overflowed = true;
-                return ControlFlow::Break(());
+        let ended = self.ground.fs.list(path, &mut |entry| {
+            seen += 1;
+            // Also one that is renamed while it is read ends.
+            overflowed = seen > names.len() + MAX_NAMES;
+            let is_listed = names
+                .binary_search_by(|name| (**name).cmp(&entry.name))
+                .is_ok();
+            let goes_on = is_listed || overflowed || {
+                let path = path.join(&entry.name);
+                self.is_left_alone(&path) || self.unlisted(path)
+            };
+            match goes_on && !overflowed {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             }
-            names.push(entry.name);
-            ControlFlow::Continue(())
         });
-        if let Err(reason) = listed {
+        if let Err(reason) = ended {
             self.cut(path, reason);
         }
         if overflowed {
             self.too_large(path, "holds more entries than are looked at");
         }
-        names.sort_unstable();
-        let manifest = &self.terms.baseline.manifest;
-        let mut children = manifest
-            .children(at)
-            .map(|child| manifest.entry(child))
-            .peekable();
-        for name in names {
-            while children.next_if(|child| *child.name() < *name).is_some() {}
-            if children.peek().is_none_or(|child| *child.name() != *name) {
-                let path = path.join(&name);
-                if !self.is_left_alone(&path) {
-                    self.odd(path, What::Extra);
-                }
-            }
-        }
     }
 
     fn entries(&self, dir: &Arc<HostPath>, entries: &[usize], more: &mut Vec<Job>) {
-        let manifest = &self.terms.baseline.manifest;
-        let has_exceptions = self.claims.has_below(dir)
-            || !self.terms.ignore.is_empty()
-            || !self.everywhere.is_empty();
+        let Ground { claims, bounds, .. } = self.ground;
+        let has_exceptions = claims.has_below(dir) || bounds.has_exceptions();
         let mut wanted = Vec::with_capacity(entries.len());
         for at in entries {
-            let entry = manifest.entry(*at);
-            if has_exceptions {
-                let path = dir.join(&entry.name());
-                if self.is_left_alone(&path) {
-                    continue;
-                }
+            let name = self.listed.name(*at);
+            if !has_exceptions || !self.is_left_alone(&dir.join(&name)) {
+                wanted.push((*at, name));
             }
-            wanted.push((*at, entry));
         }
-        let names: Vec<_> = wanted.iter().map(|(_, entry)| entry.name()).collect();
-        let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
-        self.fs
-            .look_in(dir, &names, Want::Digest, &mut |which, look| {
-                let (at, entry) = &wanted[which];
-                let node = match &look {
-                    Look::Present(node, _) => node,
-                    Look::Absent => return self.missing(&dir.join(names[which]), *at),
-                    Look::Unseen(reason) => {
-                        let path = dir.join(names[which]);
-                        if !self.claims.has_of_others(&path) {
-                            self.odd(path, What::Unseen(*at, reason.clone()));
-                        }
-                        return;
-                    }
-                };
-                let is_directory = node.node_type == NodeType::Directory;
-                let is_listed = is_as_listed(entry, node);
-                if is_listed && !is_directory && node.file_system == self.file_system {
-                    return;
-                }
-                let path = dir.join(names[which]);
-                if node.file_system != self.file_system {
-                    let reason = mount(&path);
-                    return self.odd(path, What::Unseen(*at, reason));
-                }
-                if !is_listed && !self.claims.has_of_others(&path) {
-                    self.odd(path.clone(), What::Differs(*at));
-                }
-                match entry.node_type {
-                    NodeType::Directory if is_directory => more.push(Job::Directory(path, *at)),
-                    // Nothing that it should hold is there.
-                    NodeType::Directory => self.missing_below(&path, *at),
-                    _ => {}
-                }
+        let names: Vec<&[u8]> = wanted.iter().map(|(_, name)| &**name).collect();
+        let want = match self.spend(0) {
+            Some(()) => self.listed.want(),
+            None => Want::Nothing,
+        };
+        self.ground
+            .fs
+            .look_in(dir, &names, want, &mut |which, look| {
+                self.entry(dir, wanted[which].0, names[which], look, more);
             });
+    }
+
+    fn entry(&self, dir: &HostPath, at: usize, name: &[u8], look: Look, more: &mut Vec<Job>) {
+        let (node, bytes) = match &look {
+            Look::Present(node, bytes) => (node, bytes.as_deref()),
+            Look::Absent => return self.missing(&dir.join(name), at),
+            Look::Unseen(reason) => {
+                let path = dir.join(name);
+                if !self.ground.claims.has_of_others(&path) {
+                    self.odd(path, at, What::Unseen(reason.clone()));
+                }
+                return;
+            }
+        };
+        if node.content.is_some() {
+            self.spend(node.size);
+        }
+        let is_directory = node.node_type == NodeType::Directory;
+        let is_listed = self.listed.is_as_listed(at, node, bytes);
+        let is_here = node.file_system == self.file_system;
+        if is_listed && !is_directory && is_here {
+            return;
+        }
+        let path = dir.join(name);
+        if !is_here {
+            let reason = mount(&path);
+            return self.odd(path, at, What::Unseen(reason));
+        }
+        if !is_listed && !self.ground.claims.has_of_others(&path) {
+            let what = match node.node_type == NodeType::File && node.content.is_none() {
+                true => What::Unseen(unread(&path)),
+                false => What::Differs,
+            };
+            self.odd(path.clone(), at, what);
+        }
+        match self.listed.may_hold(at) {
+            true if is_directory => more.push(Job::Directory(path, at)),
+            // Nothing that it should hold is there.
+            true => self.missing_below(&path, at),
+            false => {}
+        }
     }
 
     /// An entry that is not there, with all that it should hold.
     fn missing(&self, path: &HostPath, at: usize) {
-        if !self.claims.has_of_others(path) {
-            self.odd(path.clone(), What::Missing(at));
+        if !self.ground.claims.has_of_others(path) {
+            self.odd(path.clone(), at, What::Missing);
         }
         self.missing_below(path, at);
     }
 
     fn missing_below(&self, path: &HostPath, at: usize) {
-        let manifest = &self.terms.baseline.manifest;
-        for child in manifest.children(at) {
-            let path = path.join(&manifest.entry(child).name());
+        for child in children(self.listed, at) {
+            let path = path.join(&self.listed.name(child));
             if !self.is_left_alone(&path) {
                 self.missing(&path, child);
             }
@@ -319,155 +346,14 @@ impl Walk<'_> {
     }
 }
 
-/// Members, made from what is odd.
-struct Judged<'a, 'l> {
-    walk: &'a Walk<'a>,
-    look: &'l mut dyn FnMut(&HostPath) -> Look,
-    members: Vec<Member>,
-    extra: u64,
-}
-
-impl Judged<'_, '_> {
-    fn add(&mut self, odd: Odd) {
-        let manifest = &self.walk.terms.baseline.manifest;
-        let path = odd.path;
-        match odd.what {
-            What::Extra => self.extra(&path),
-            What::Missing(at) => {
-                let kind = kind_of(manifest.entry(at).node_type);
-                self.member(&path, kind, Observed::Absent);
-            }
-            What::Unseen(at, reason) => {
-                let kind = kind_of(manifest.entry(at).node_type);
-                self.member(&path, kind, Observed::NotEvaluated(reason));
-            }
-            What::Differs(at) => {
-                let wanted = manifest.entry(at).node_type;
-                let look = (self.look)(&path);
-                let observed = self.differing(&path, wanted, &look);
-                self.member(&path, kind_of(wanted), observed);
-            }
-        }
-    }
-
-    fn differing(&mut self, path: &HostPath, wanted: NodeType, look: &Look) -> Observed {
-        let walk = self.walk;
-        let is_directory =
-            matches!(look, Look::Present(node, _) if node.node_type == NodeType::Directory);
-        let terms = match wanted {
-            NodeType::Directory => place::Terms::Shallow,
-            _ => place::Terms::Whole,
-        };
-        if is_directory && terms == place::Terms::Whole && self.holds_exceptions(path) {
-            return Observed::NotEvaluated(Reason::new(
-                ReasonCode::Unsupported,
-                format!(
-                    "{} is a directory that holds what is left alone; move it out of the way",
-                    path.address()
-                ),
-            ));
-        }
-        place::observed(walk.fs, path, look, terms)
-    }
-
-    fn member(&mut self, path: &HostPath, kind: &str, observed: Observed) {
-        if self.members.len() >= MAX_MEMBERS {
-            return self.walk.too_large(
-                path,
-                "is one entry more that is not as listed than are told",
-            );
-        }
-        let mut member = Member {
-            address: path.address(),
-            kind: Kind(kind.to_owned()),
-            observed,
-            remedy: None,
-            by_hand: None,
-        };
-        if judge(self.walk.terms, &mut member) {
-            self.members.push(member);
-        }
-    }
-
-    /// An entry that nobody lists: one member with all below it, unless something that is left alone lies there.
-    fn extra(&mut self, path: &HostPath) {
-        let walk = self.walk;
-        if walk.is_ignored(path) || walk.claims.decides_for_itself(path) {
-            return;
-        }
-        self.extra += 1;
-        if self.extra > MAX_EXTRA || path.0.len() >= MAX_DEPTH {
-            return walk.too_large(path, "is more than is looked at");
-        }
-        if walk.claims.has_of_others(path) {
-            // A directory that another resource manages, without saying what it holds: all of that is unlisted.
-            return self.extra_below(path, true);
-        }
-        let look = (self.look)(path);
-        let node: &Node = match &look {
-            Look::Present(node, _) => node,
-            // Gone since it was listed: nothing to say of it.
-            Look::Absent => return,
-            Look::Unseen(reason) => {
-                return self.member(path, kinds::FILE, Observed::NotEvaluated(reason.clone()));
-            }
-        };
-        let kind = kind_of(node.node_type);
-        let is_directory = node.node_type == NodeType::Directory;
-        if node.file_system != walk.file_system {
-            return self.member(path, kind, Observed::NotEvaluated(mount(path)));
-        }
-        if is_directory && self.holds_exceptions(path) {
-            return self.extra_below(path, false);
-        }
-        let observed = place::observed(walk.fs, path, &look, place::Terms::Whole);
-        self.member(path, kind, observed);
-    }
-
-    fn extra_below(&mut self, path: &HostPath, is_claimed: bool) {
-        let walk = self.walk;
-        let is_directory = |look: Look| matches!(look, Look::Present(node, _) if node.node_type == NodeType::Directory && node.file_system == walk.file_system);
-        if is_claimed && !is_directory(walk.fs.look(path, Want::Nothing)) {
-            return;
-        }
-        match self.names(path) {
-            Ok(names) => {
-                for path in names.iter().map(|name| path.join(name)) {
-                    if !walk.is_left_alone(&path) {
-                        self.extra(&path);
-                    }
-                }
-            }
-            Err(reason) => walk.cut(path, reason),
-        }
-    }
-
-    fn names(&self, path: &HostPath) -> Result<Vec<Vec<u8>>, Reason> {
-        let entries = super::super::tree::sorted(self.walk.fs, path, MAX_NAMES as u64)?;
-        Ok(entries.into_iter().map(|entry| entry.name).collect())
-    }
-
-    /// Whether something that is left alone lies below a directory.
-    fn holds_exceptions(&mut self, dir: &HostPath) -> bool {
-        let walk = self.walk;
-        if walk.claims.has_below(dir) {
-            return true;
-        }
-        if walk.terms.ignore.is_empty() && walk.everywhere.is_empty() || dir.0.len() >= MAX_DEPTH {
-            return false;
-        }
-        // What cannot be listed cannot be seen whole either, and is told then.
-        let names = self.names(dir).unwrap_or_default();
-        names.iter().any(|name| {
-            self.extra += 1;
-            let path = dir.join(name);
-            if self.extra > MAX_EXTRA {
-                walk.too_large(dir, "is more than is looked at");
-                return true;
-            }
-            walk.is_ignored(&path)
-                || matches!(walk.fs.look(&path, Want::Nothing), Look::Present(node, _) if node.node_type == NodeType::Directory)
-                    && self.holds_exceptions(&path)
-        })
-    }
+/// Why a file was not read.
+pub fn unread(path: &HostPath) -> Reason {
+    Reason::new(
+        ReasonCode::TooLarge,
+        format!(
+            "{} was not read, since {} GiB of the tree were read before",
+            path.address(),
+            MAX_READ >> 30
+        ),
+    )
 }

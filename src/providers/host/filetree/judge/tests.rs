@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Address, Kind, Reason, ReasonCode};
 use crate::providers::host::filetree::manifest::{FIRST_LINE, Manifest};
+use crate::providers::host::glob::Globs;
 use crate::providers::host::state::state_of;
 
 fn baseline(lines: &str) -> Baseline {
@@ -20,10 +21,13 @@ fn baseline(lines: &str) -> Baseline {
 
 fn terms(baseline: &Baseline, exclusive: bool) -> Terms<'_> {
     Terms {
-        top: HostPath(vec![b"usr".to_vec()]),
-        ignore: Globs::new(&["tmp/**".into()]).unwrap(),
+        bounds: Bounds {
+            within: HostPath(vec![b"usr".to_vec()]),
+            ignore: Globs::new(&["tmp/**".into()]).unwrap(),
+            ..Bounds::default()
+        },
         exclusive,
-        baseline,
+        baseline: Some(baseline),
     }
 }
 
