@@ -114,7 +114,7 @@ apiVersion: host.evenkeel.dev/v1
 kind: FileTree
 metadata: { name: usr }
 disclose: true
-spec: { path: /usr, against: dpkg, ignore: ["local/**", "**/__pycache__/**", "lib/locale/**"] }
+spec: { path: /usr, against: dpkg, ignore: ["local/**", "**/__pycache__/**", "lib/locale/**", "share/info/dir"] }
 "#;
 
 // Goal: on a real Debian over ssh, /usr as dpkg and its tools left it is clean. A program that was replaced, a file that is

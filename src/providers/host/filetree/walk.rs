@@ -305,7 +305,9 @@ impl<'a> Walk<'a> {
         let is_directory = node.node_type == NodeType::Directory;
         let is_listed = self.listed.is_as_listed(at, node, bytes);
         let is_here = node.file_system == self.file_system;
-        if is_listed && !is_directory && is_here {
+        // A link may be as listed where dpkg does not know what stands there, and still hide what it should hold.
+        let holds = is_directory || self.listed.end(at) > at + 1;
+        if is_listed && !holds && is_here {
             return;
         }
         let path = dir.join(name);
