@@ -5,7 +5,8 @@
 #   benches/tree.sh [PROGRAM [TREE | FILES MIB]]
 #
 # PROGRAM is target/release/evenkeel unless told. TREE is a directory that is only read, /usr unless told; FILES and MIB
-# make one of so many files with so many MiB in all. Needs git and GNU time (Debian: apt-get install time).
+# make one of so many files with so many MiB in all. A tree that is not made is measured against dpkg's database too, where
+# there is one. Needs git and GNU time (Debian: apt-get install time).
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$(realpath "${1:-$top/target/release/evenkeel}")
@@ -46,6 +47,7 @@ git init --quiet
 git add -A
 git -c user.name=Ops -c user.email=ops@example.invalid commit --quiet --message baseline
 
+# WANTED is a pattern of exit codes.
 measure() {
   local wanted=$1 what=$2
   : >"$folder/figures"
@@ -53,7 +55,7 @@ measure() {
     local code=0
     command time --quiet --format '%U %S %e %M' --append --output "$folder/figures" \
       "$program" plan >"$folder/out" 2>&1 || code=$?
-    [ "$code" = "$wanted" ] || { cat "$folder/out" >&2; echo "exit $code, not $wanted" >&2; exit 1; }
+    [[ $code == $wanted ]] || { cat "$folder/out" >&2; echo "exit $code, not $wanted" >&2; exit 1; }
   done
   printf '%s: ' "$what"
   awk '{ printf "%.2f %.2f %.0f\n", $1 + $2, $3, $4 / 1024 }' "$folder/figures" | sort -n | head -n 1 |
@@ -66,4 +68,10 @@ measure 0 "plan of a tree of $entries entries and $mib MiB, as listed"
 if [ -n "$made" ]; then
   for file in "$root$tree"/d0/e0/*; do echo tampered >>"$file"; done
   measure 2 "plan of a tree of $entries entries and $mib MiB, some changed"
+fi
+if [ -z "$made" ] && [ -e /var/lib/dpkg/status ]; then
+  sed -i 's/manifest: tree.manifest/against: dpkg, exclusive: false/' desired-state/host/tree.yaml
+  git -c user.name=Ops -c user.email=ops@example.invalid commit --quiet --all --message dpkg
+  # Whether all of it is as the packages brought it is not for a measurement to say.
+  measure '[02]' "plan of the same tree against dpkg"
 fi

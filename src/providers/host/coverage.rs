@@ -253,11 +253,11 @@ fn whole_or_part(one: &Desired) -> Watched {
     }
 }
 
-/// A tree sees all of what lies in it where its manifest is all that there may be.
+/// A tree sees all of what lies in it where its manifest is all that there may be; dpkg knows no modes and no settings.
 fn of_tree(one: &Desired, top: &HostPath, place: &HostPath) -> Watched {
     let is_open = one.options.get(filetree::judge::EXCLUSIVE) == Some(&Value::Bool(false));
     match (place.is_within(top), top.is_within(place)) {
-        (true, _) if is_open => Watched::Part,
+        (true, _) if is_open || filetree::is_against_dpkg(one) => Watched::Part,
         (true, _) => whole_or_part(one),
         (_, true) => Watched::Part,
         _ => Watched::No,
@@ -278,6 +278,17 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
             false => Watched::No,
         };
     }
+    if one.id.kind.0 == "Package" {
+        // Its own programs, where they are held against dpkg's database.
+        let is_held = one
+            .expected()
+            .is_some_and(|fields| fields.contains_key("files"));
+        let programs = ["/usr/bin", "/usr/sbin"].contains(&folder.address().0.as_str());
+        return match is_held && programs {
+            true => Watched::Part,
+            false => Watched::No,
+        };
+    }
     let Some(path) = HostPath::from_address(&one.address) else {
         return Watched::No;
     };
@@ -291,6 +302,10 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
 }
 
 fn of_file(one: &Desired, file: &HostPath) -> Watched {
+    if filetree::is_against_dpkg(one) {
+        // Most of these are configuration files, which dpkg lets a person change.
+        return Watched::No;
+    }
     if let Some(top) = filetree::top_of(one) {
         return of_tree(one, &top, file);
     }
@@ -422,8 +437,29 @@ mod tests {
         assert_eq!(bin(tree(&[], true)), Watched::Whole);
         assert_eq!(bin(tree(&["x"], true)), Watched::Part);
         assert_eq!(bin(tree(&[], false)), Watched::Part);
+        let mut of_dpkg = tree(&[], true);
+        of_dpkg.options.insert("against".into(), "dpkg".into());
+        assert_eq!(bin(of_dpkg.clone()), Watched::Part);
+        of_dpkg.scope = tree(&[], true).scope.map(|scope| Scope {
+            within: [Address("/etc".into())].into(),
+            ..scope
+        });
+        let shells = watched(&[of_dpkg], "T1546.004", "/etc/profile");
+        assert_eq!(shells, Watched::No);
         let shells = watched(&[tree(&[], true)], "T1546.004", "/etc/profile");
         assert_eq!(shells, Watched::No);
+    }
+
+    // Goal: a package watches its own programs and no other, and only where its files are looked at.
+    #[test]
+    fn packages_are_a_part() {
+        let mut package = one("Package", "//package/procps", None);
+        let programs = |one: &Desired| watched(std::slice::from_ref(one), "T1554", "/usr/bin");
+        assert_eq!(programs(&package), Watched::No);
+        let files = Value::Map(Fields::new());
+        package.presence = Presence::Present(Fields::from([("files".into(), files)]));
+        assert_eq!(programs(&package), Watched::Part);
+        assert_eq!(watched(&[package], "T1554", "/usr/local"), Watched::No);
     }
 
     // Goal: keys beside listed ones are an intruder's, so only an exclusive list of them is whole.
