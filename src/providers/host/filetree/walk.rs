@@ -359,3 +359,6 @@ pub fn unread(path: &HostPath) -> Reason {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,70 @@ proptest! {
         }
     }
 }
+
+// Goal: a host that says its file is a kept tree, or has other fields that nobody asked for, has none of them put; its labels
+// stay.
+#[test]
+fn only_labels_are_taken_from_a_host() {
+    let baseline = baseline(&line("a", b"stored"));
+    let terms = terms(&baseline, true);
+    let mut state = state_of(&file(b"evil"), None);
+    let tree = Value::Blob(Blob::of(b"somebody else's"));
+    state.fields.insert("tree".into(), tree);
+    state
+        .fields
+        .insert("xattrs".into(), Value::Map(Fields::new()));
+    let mut member = member("/usr/a", "File", Observed::Present(state));
+    assert!(judge(&terms, &mut member));
+    let remedy = member.remedy.unwrap();
+    assert!(remedy.get("tree").is_none() && remedy.get("xattrs").is_some());
+}
+
+// Goal: of packages a host decides nothing either: only those with a file that is the tree's to judge, under the name of a
+// package, where dpkg is what counts; what is done is what the package has.
+#[test]
+fn a_host_proposes_no_package() {
+    let files = |path: &str| {
+        let files = Fields::from([(path.to_owned(), "changed".into())]);
+        let found = Fields::from([(path.to_owned(), Value::Map(Fields::new()))]);
+        let map = |fields| Value::Map(fields);
+        Observed::Present(State::of(Fields::from([
+            ("status".to_owned(), "installed".into()),
+            ("held".to_owned(), Value::Bool(false)),
+            ("files".to_owned(), map(files)),
+            ("found".to_owned(), map(found)),
+        ])))
+    };
+    let manifest = baseline("");
+    let of_dpkg = Terms {
+        baseline: None,
+        ..terms(&manifest, true)
+    };
+    let judged = |terms: &Terms<'_>, address: &str, kind: &str, path: &str| {
+        let mut member = member(address, kind, files(path));
+        judge(terms, &mut member).then_some(member)
+    };
+    let tool = "//package/tool";
+    let good = judged(&of_dpkg, tool, "Package", "/usr/bin/tool").unwrap();
+    let none = Some(&Value::Map(Fields::new()));
+    let remedy = good.remedy.unwrap();
+    assert_eq!((remedy.get("files"), remedy.get("found")), (none, none));
+    assert_eq!(good.by_hand, None);
+    let as_listed = terms(&manifest, true);
+    for (terms, address, kind, path) in [
+        (&of_dpkg, tool, "Package", "/etc/passwd"),
+        (&of_dpkg, tool, "Package", "/usr/tmp/x"),
+        (&of_dpkg, tool, "Package", "no path"),
+        (&of_dpkg, tool, "User", "/usr/bin/tool"),
+        (&of_dpkg, "//package/-y", "Package", "/usr/bin/tool"),
+        (&of_dpkg, "//user/tool", "Package", "/usr/bin/tool"),
+        (&of_dpkg, "/usr/bin/tool", "Package", "/usr/bin/tool"),
+        (&as_listed, tool, "Package", "/usr/bin/tool"),
+    ] {
+        assert_eq!(
+            judged(terms, address, kind, path),
+            None,
+            "{address} {kind} {path}"
+        );
+    }
+}
