@@ -11,6 +11,9 @@ const TREE: &str =
     "---\nkind: FileTree\nname: usr\nspec: { path: /usr, against: dpkg, ignore: [\"local/**\"] }\n";
 const NONE: [&str; 0] = [];
 
+/// What a test says of a system, and what it does to it.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Fixture));
+
 fn append(fixture: &Fixture, path: &str, text: &str) {
     let old = std::fs::read_to_string(fixture.path(path)).unwrap_or_default();
     fixture.write(path, old + text, 0o644);
@@ -180,7 +183,7 @@ fn people_and_others_come_first() {
 #[test]
 fn a_damaged_database_removes_nothing() {
     let info = "/var/lib/dpkg/info";
-    let damages: [(&str, &dyn Fn(&Fixture)); 5] = [
+    let damages: [Damage<'_>; 5] = [
         ("wrap.list", &|f| remove(f, &format!("{info}/wrap.list"))),
         ("wrap", &|f| {
             append(f, &format!("{info}/wrap.list"), "/half")
