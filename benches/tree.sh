@@ -55,6 +55,7 @@ measure() {
     local code=0
     command time --quiet --format '%U %S %e %M' --append --output "$folder/figures" \
       "$program" plan >"$folder/out" 2>&1 || code=$?
+    # shellcheck disable=SC2053
     [[ $code == $wanted ]] || { cat "$folder/out" >&2; echo "exit $code, not $wanted" >&2; exit 1; }
   done
   printf '%s: ' "$what"

@@ -67,7 +67,9 @@ pub enum AdoptError {
         "{resource} is gone, which no manifest of a {kind} can say: remove its manifest by hand"
     )]
     Gone { resource: String, kind: String },
-    #[error("{resource} is in the manifest of {tree}: make that anew with `evenkeel manifest`")]
+    #[error(
+        "{resource} is for {tree} to say: make its manifest anew with `evenkeel manifest`, or ignore the path there"
+    )]
     OfTree { resource: String, tree: String },
     #[error("{resource} follows from another resource and has no manifest of its own")]
     Implied { resource: String },
