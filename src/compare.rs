@@ -8,15 +8,15 @@
 //!
 //! **Invariant:** what could not be seen is never clean and never `Missing` or `Extra`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::Timestamp;
 
 use crate::model::{
     Address, Change, Comparison, Completeness, Desired, Drift, Exempted, Exemption, FieldDrift,
-    Fields, Member, NotEvaluated, Observation, Observed, Presence, Reason, ReasonCode, ResourceId,
-    Snapshot, State, Value,
+    Fields, Kind, LISTS_ENTRIES, Listing, Member, NotEvaluated, Observation, Observed, Presence,
+    Reason, ReasonCode, ResourceId, Snapshot, State, TERMS, Value,
 };
 use crate::selector::Matcher;
 
@@ -210,8 +210,12 @@ impl<'a> Explained<'a> {
         )
     }
 
+    fn names(&self, address: &Address) -> bool {
+        self.0.contains(address.0.as_str())
+    }
+
     fn explains(&self, address: &Address) -> bool {
-        if self.0.contains(address.0.as_str()) {
+        if self.names(address) {
             return true;
         }
         // What lies below an address sorts right after `address/`; siblings such as `address-old` sort before that.
@@ -243,23 +247,37 @@ fn compare_listing(
             _ => None,
         };
     };
+    let listed = Listed::of(wanted, listing);
     for member in &listing.members {
         if !covers(wanted, &member.address) {
             continue;
         }
-        if explained.explains(&member.address) || !extra_places.insert(member.address.clone()) {
+        // What is only put right there does not go, whatever lies below it.
+        let is_explained = match listed.has(member) {
+            true => explained.names(&member.address),
+            false => explained.explains(&member.address),
+        };
+        if is_explained || !extra_places.insert(member.address.clone()) {
             continue;
         }
         let id = ResourceId::new(&wanted.id.target, &member.kind.0, member.address.0.clone());
         match &member.observed {
-            Observed::Absent => {}
+            Observed::Absent => {
+                if let Some(remedy) = &member.remedy {
+                    found
+                        .drifts
+                        .push(missing(wanted, member, remedy, id, &listed));
+                }
+            }
             Observed::NotEvaluated(reason) => found.not_evaluated.push(NotEvaluated {
                 resource: id,
                 address: member.address.clone(),
                 reason: reason.clone(),
                 origin: wanted.origin.clone(),
             }),
-            Observed::Present(state) => found.drifts.push(extra(wanted, member, state, id)),
+            Observed::Present(state) => {
+                found.drifts.push(extra(wanted, member, state, id, &listed));
+            }
         }
     }
     match &listing.complete {
@@ -282,15 +300,82 @@ fn covers(wanted: &Desired, address: &Address) -> bool {
     }
 }
 
-fn extra(wanted: &Desired, member: &Member, state: &State, id: ResourceId) -> Drift {
+/// The members of a listing that the baseline itself lists, for a resource that does so: what is to be made of them is
+/// known, so that they are `Changed` or `Missing` and never `Extra`.
+struct Listed<'a> {
+    wanted: &'a Desired,
+    kinds: BTreeMap<&'a str, &'a Kind>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(wanted: &'a Desired, listing: &'a Listing) -> Self {
+        let does = wanted.options.get(LISTS_ENTRIES) == Some(&Value::Bool(true));
+        let members = listing.members.iter();
+        Self {
+            wanted,
+            kinds: members
+                .filter(|member| does && member.remedy.is_some())
+                .map(|member| (member.address.0.as_str(), &member.kind))
+                .collect(),
+        }
+    }
+
+    fn has(&self, member: &Member) -> bool {
+        self.kinds.contains_key(member.address.0.as_str())
+    }
+
+    /// The member that holds this one, where it differs too; else what the whole listing depends on.
+    fn needs(&self, address: &Address) -> Vec<ResourceId> {
+        let parent = address.0.rsplit_once('/').map(|(parent, _)| parent);
+        let above = parent.and_then(|parent| self.kinds.get_key_value(parent));
+        match above {
+            Some((parent, kind)) => vec![ResourceId::new(
+                &self.wanted.id.target,
+                &kind.0,
+                (*parent).to_owned(),
+            )],
+            None => self.wanted.depends_on.iter().cloned().collect(),
+        }
+    }
+}
+
+fn missing(
+    wanted: &Desired,
+    member: &Member,
+    remedy: &State,
+    id: ResourceId,
+    listed: &Listed<'_>,
+) -> Drift {
+    Drift {
+        change: Change::Missing,
+        fields: all_expected(&remedy.fields),
+        ..extra(wanted, member, &State::default(), id, listed)
+    }
+}
+
+fn extra(
+    wanted: &Desired,
+    member: &Member,
+    state: &State,
+    id: ResourceId,
+    listed: &Listed<'_>,
+) -> Drift {
     let fields = match &member.remedy {
         None => all_actual(state),
-        Some(remedy) => field_drifts(&remedy.fields, state),
+        Some(remedy) => {
+            let mut fields = field_drifts(&remedy.fields, state);
+            fields.extend(field_drifts(&remedy.beyond, state));
+            fields
+        }
+    };
+    let (change, depends_on) = match listed.has(member) {
+        true => (Change::Changed, listed.needs(&member.address)),
+        false => (Change::Extra, Vec::new()),
     };
     Drift {
         resource: id,
         address: member.address.clone(),
-        change: Change::Extra,
+        change,
         fields,
         before: member.observed.clone(),
         after: member.remedy.clone(),
@@ -300,11 +385,20 @@ fn extra(wanted: &Desired, member: &Member, state: &State, id: ResourceId) -> Dr
         disclose: wanted.disclose,
         sensitive: wanted.sensitive,
         controls: wanted.controls.clone(),
-        depends_on: Vec::new(),
-        options: Fields::new(),
+        depends_on,
+        options: terms_of(wanted),
         one_way: wanted.one_way.clone(),
         by_hand: member.by_hand.clone(),
     }
+}
+
+/// Members are looked at in the terms of the resource that lists them.
+fn terms_of(wanted: &Desired) -> Fields {
+    let terms = wanted.options.get_key_value(TERMS);
+    terms
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .into_iter()
+        .collect()
 }
 
 fn not_evaluated(wanted: &Desired, reason: Reason) -> NotEvaluated {

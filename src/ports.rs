@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** traits and their data only; nothing here does anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,19 @@ pub trait SideFiles: Send + Sync {
     /// # Errors
     /// A sentence for the person who wrote the path: it does not exist, is no file, or is larger than the bound.
     fn read(&self, path: &str) -> Result<Arc<[u8]>, String>;
+
+    /// As `read`, for a file of up to so many bytes; it does not count towards what a baseline may hold in all.
+    ///
+    /// # Errors
+    /// As `read`.
+    fn read_large(&self, path: &str, _max_bytes: usize) -> Result<Arc<[u8]>, String> {
+        self.read(path)
+    }
+
+    /// The names of the files that lie directly in this directory, in order.
+    fn names_in(&self, _directory: &str) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a provider made of the declared resources of one target.
@@ -49,6 +62,9 @@ pub struct Normalised {
     pub desired: Vec<Desired>,
     /// The contents that the desired states refer to.
     pub contents: Contents,
+    /// Directories of the baseline with further contents, each in a file that is named by its digest. They are read when
+    /// a step needs them.
+    pub stores: BTreeSet<String>,
     /// What is wrong with the manifests. Any problem stops the run before anything is planned.
     pub problems: Problems,
     /// Resources that are well written, but of which a name cannot be resolved on the target as it is now.
@@ -100,6 +116,12 @@ pub struct ActContext<'a> {
 pub trait ContentSource: Send + Sync {
     /// The bytes, or none where they are not kept.
     fn content(&self, digest: &Digest) -> Option<Arc<[u8]>>;
+}
+
+impl ContentSource for Contents {
+    fn content(&self, digest: &Digest) -> Option<Arc<[u8]>> {
+        self.get(digest)
+    }
 }
 
 /// A kind of live system: looks at it and changes it.

@@ -101,7 +101,7 @@ fn load_tree(git: &Repository, id: Oid) -> Result<Tree<'_>, BaselineError> {
         .map_err(failed)?;
     if bytes > MAX_FILE_BYTES {
         return Err(BaselineError::TooLarge {
-            what: format!("one directory {}", too_large(bytes as u64)),
+            what: format!("one directory {}", too_large(bytes as u64, MAX_FILE_BYTES)),
         });
     }
     git.find_tree(id).map_err(failed)
@@ -111,7 +111,7 @@ fn load_tree(git: &Repository, id: Oid) -> Result<Tree<'_>, BaselineError> {
 ///
 /// # Errors
 /// A fragment for a person.
-pub(super) fn read(git: &Repository, id: Oid) -> Result<Arc<[u8]>, String> {
+pub(super) fn read(git: &Repository, id: Oid, max_bytes: usize) -> Result<Arc<[u8]>, String> {
     let failed = |error: git2::Error| {
         format!(
             "cannot be read from the repository: {}",
@@ -120,8 +120,8 @@ pub(super) fn read(git: &Repository, id: Oid) -> Result<Arc<[u8]>, String> {
     };
     let odb = git.odb().map_err(failed)?;
     let (bytes, _) = odb.read_header(id).map_err(failed)?;
-    if bytes > MAX_FILE_BYTES {
-        return Err(too_large(bytes as u64));
+    if bytes > max_bytes {
+        return Err(too_large(bytes as u64, max_bytes));
     }
     let blob = git.find_blob(id).map_err(failed)?;
     Ok(blob.content().into())

@@ -14,7 +14,6 @@ use rustix::io::Errno;
 
 use super::BaselineError;
 use super::source::{Entry, EntryKind, Listing, MAX_DEPTH, Place, is_left_out, too_large};
-use crate::document::MAX_FILE_BYTES;
 
 /// An open folder.
 pub(super) struct Folder {
@@ -114,7 +113,7 @@ impl Folder {
     ///
     /// # Errors
     /// A fragment for a person.
-    pub(super) fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+    pub(super) fn read(&self, path: &str, max_bytes: usize) -> Result<Arc<[u8]>, String> {
         let file = self.open_file(path).map_err(|errno| match errno {
             Errno::LOOP | Errno::NOTDIR => {
                 "is or lies below a symbolic link, and none is followed".to_owned()
@@ -126,16 +125,16 @@ impl Folder {
             return Err("is no regular file".into());
         }
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-        if size > MAX_FILE_BYTES as u64 {
-            return Err(too_large(size));
+        if size > max_bytes as u64 {
+            return Err(too_large(size, max_bytes));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
         File::from(file)
-            .take(MAX_FILE_BYTES as u64 + 1)
+            .take(max_bytes as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| format!("cannot be read: {error}"))?;
-        if bytes.len() > MAX_FILE_BYTES {
-            return Err(too_large(bytes.len() as u64));
+        if bytes.len() > max_bytes {
+            return Err(too_large(bytes.len() as u64, max_bytes));
         }
         Ok(bytes.into())
     }

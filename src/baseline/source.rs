@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use git2::{Oid, Repository};
 
@@ -31,6 +31,8 @@ pub struct Source {
     misfits: Arc<Problems>,
     store: Store,
     spent: Arc<Mutex<Spent>>,
+    /// Large files that somebody still holds, so that many targets hold one copy.
+    held: Arc<Mutex<BTreeMap<String, Weak<[u8]>>>>,
 }
 
 /// Where the bytes lie.
@@ -128,6 +130,7 @@ impl Source {
             misfits: Arc::new(listing.misfits),
             store,
             spent: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -152,6 +155,12 @@ impl Source {
     /// # Errors
     /// A fragment for the person who wrote the path.
     pub fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let bytes = self.read_bounded(path, MAX_FILE_BYTES)?;
+        self.spend(path, bytes.len())?;
+        Ok(bytes)
+    }
+
+    fn read_bounded(&self, path: &str, max_bytes: usize) -> Result<Arc<[u8]>, String> {
         let entry = self
             .entries
             .get(path)
@@ -162,17 +171,15 @@ impl Source {
             EntryKind::Submodule => return Err("is a submodule, and none is read".into()),
             EntryKind::Special => return Err("is no regular file".into()),
         }
-        let bytes = match (&entry.place, &self.store) {
-            (Place::Bytes(bytes), _) => Arc::clone(bytes),
+        match (&entry.place, &self.store) {
+            (Place::Bytes(bytes), _) => Ok(Arc::clone(bytes)),
             (Place::Blob(id), Store::Commit(git)) => {
                 let git = git.lock().unwrap_or_else(PoisonError::into_inner);
-                commit::read(&git, *id)?
+                commit::read(&git, *id, max_bytes)
             }
-            (Place::Disk, Store::Folder(folder)) => folder.read(path)?,
-            _ => return Err("cannot be read".into()),
-        };
-        self.spend(path, bytes.len())?;
-        Ok(bytes)
+            (Place::Disk, Store::Folder(folder)) => folder.read(path, max_bytes),
+            _ => Err("cannot be read".into()),
+        }
     }
 
     fn why_not_listed(&self, path: &str) -> String {
@@ -214,10 +221,47 @@ impl Source {
 
 impl SideFiles for Source {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        self.beside(path, |clean| Source::read(self, clean))
+    }
+
+    fn read_large(&self, path: &str, max_bytes: usize) -> Result<Arc<[u8]>, String> {
+        self.beside(path, |clean| {
+            let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(bytes) = held().get(clean).and_then(Weak::upgrade) {
+                return Ok(bytes);
+            }
+            let bytes = self.read_bounded(clean, max_bytes)?;
+            let mut held = held();
+            held.retain(|_, bytes| bytes.strong_count() > 0);
+            held.insert(clean.to_owned(), Arc::downgrade(&bytes));
+            Ok(bytes)
+        })
+    }
+
+    fn names_in(&self, directory: &str) -> Vec<String> {
+        let Ok(clean) = lexical(directory) else {
+            return Vec::new();
+        };
+        let top = format!("{clean}/");
+        self.entries
+            .range(top.clone()..)
+            .map_while(|(path, entry)| Some((path.strip_prefix(&top)?, entry)))
+            .filter(|(name, entry)| entry.kind == EntryKind::File && !name.contains('/'))
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+}
+
+impl Source {
+    fn beside(
+        &self,
+        path: &str,
+        read: impl Fn(&str) -> Result<Arc<[u8]>, String>,
+    ) -> Result<Arc<[u8]>, String> {
         let shown: String = path.chars().take(200).collect();
         let shown = shown.escape_debug();
         let clean = lexical(path).map_err(|why| format!("{shown} {why}"))?;
-        let bytes = Source::read(self, &clean).map_err(|why| format!("{shown} {why}"))?;
+        let bytes = read(&clean).map_err(|why| format!("{shown} {why}"))?;
         if matches!(self.store, Store::Commit(_)) {
             refuse_stand_in(&bytes).map_err(|why| format!("{shown} {why}"))?;
         }
@@ -324,8 +368,8 @@ pub(super) fn about_file(path: &str, message: impl Into<String>) -> Problem {
 }
 
 /// What is said of a file above the bound, whichever way it is read.
-pub(super) fn too_large(bytes: u64) -> String {
-    format!("has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read")
+pub(super) fn too_large(bytes: u64, max_bytes: usize) -> String {
+    format!("has {bytes} bytes, more than the {max_bytes} that are read")
 }
 
 fn join(directory: &str, name: &str) -> String {

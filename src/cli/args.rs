@@ -45,6 +45,8 @@ pub enum Command {
     Reconcile(ReconcileArgs),
     /// Shows which persistence places of ATT&CK (TA0003) the baseline watches, and which not.
     Coverage(CheckArgs),
+    /// Writes down what every entry of a tree is, for a FileTree of the baseline; run it where that is trusted.
+    Manifest(ManifestArgs),
     /// Opens the opposite pull request: what is live becomes the baseline.
     Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.
@@ -328,6 +330,22 @@ pub struct JournalArgs {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
+}
+
+/// Arguments of `manifest`.
+#[derive(Args, Debug)]
+pub struct ManifestArgs {
+    /// The directory, by its real place.
+    pub path: PathBuf,
+    /// Leaves out what matches, with all below it; relative to the directory. May be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub ignore: Vec<String>,
+    /// Where to write it; standard output unless given.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Also puts the content of each file here, by its digest.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
 }
 
 /// Arguments of `drill`.

@@ -17,6 +17,7 @@ mod forge;
 mod from_live;
 mod init;
 mod journal;
+mod manifest;
 mod output;
 mod plan;
 mod reconcile;
@@ -73,6 +74,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Coverage(args) => coverage::run(&args, terminal).await,
         Command::Init(args) if args.from_live => from_live::run(&args, terminal).await,
         Command::Init(args) => init::run(&args, terminal),
+        Command::Manifest(args) => manifest::run(&args, terminal),
         Command::Plan(args) => match args.command {
             Some(PlanCommand::Show { hash, common }) => plan::show(&hash, &common, terminal).await,
             None => plan::run(&args.common, terminal).await,
@@ -102,7 +104,9 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
         Command::Worker { command } => &command.on().baseline.baseline,
-        Command::Init(_) | Command::Drill(_) | Command::Demo(_) => Path::new(""),
+        Command::Init(_) | Command::Manifest(_) | Command::Drill(_) | Command::Demo(_) => {
+            Path::new("")
+        }
     }
 }
 
@@ -121,7 +125,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
         Command::Worker { command } => command.on().baseline.format,
-        Command::Demo(_) => args::Format::Text,
+        Command::Manifest(_) | Command::Demo(_) => args::Format::Text,
     };
     format == args::Format::Json
 }

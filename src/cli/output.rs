@@ -79,6 +79,11 @@ impl Terminal {
         self.interactive
     }
 
+    /// Whether a person watches standard error.
+    pub fn is_watched(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     /// Whether more than usual was asked for.
     pub fn is_verbose(&self) -> bool {
         self.verbose > 0

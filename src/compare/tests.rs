@@ -236,3 +236,80 @@ fn a_swapped_directory_is_only_drift() {
     assert_eq!(found.drifts.len(), 1);
     assert_eq!(found.not_evaluated, []);
 }
+
+// Goal: of a resource that lists its entries itself, an entry that differs is changed, one that is gone is missing and waits
+// for the directory above it, also where another resource lies below; only what has no remedy is extra.
+#[test]
+fn a_listed_entry_is_changed_or_missing() {
+    let mut tree = exclusive("tree", &[]);
+    tree.options
+        .insert(LISTS_ENTRIES.to_owned(), Value::Bool(true));
+    let remedy = |kind: &str| Some(State::of(fields(&[("type", kind), ("mode", "0755")])));
+    let one = |address: &str, kind: &str, observed, remedy| Member {
+        kind: Kind(kind.into()),
+        observed,
+        remedy,
+        ..member(address)
+    };
+    let found = listing(
+        vec![
+            one(
+                "/etc/tree/d",
+                "Directory",
+                Observed::Absent,
+                remedy("directory"),
+            ),
+            one("/etc/tree/d/f", "File", Observed::Absent, remedy("file")),
+            one(
+                "/etc/tree/g",
+                "File",
+                present(&[("type", "file")]),
+                remedy("file"),
+            ),
+            one("/etc/tree/gone", "File", Observed::Absent, None),
+            one(
+                "/etc/tree/sub",
+                "Directory",
+                present(&[("type", "directory")]),
+                remedy("directory"),
+            ),
+            one(
+                "/etc/tree/sub2",
+                "Directory",
+                present(&[("type", "directory")]),
+                None,
+            ),
+            one("/etc/tree/x", "File", present(&[("type", "file")]), None),
+        ],
+        Completeness::Complete,
+    );
+    let below = ["tree/sub/own", "tree/sub2/own"].map(|name| desired(name, Presence::Absent));
+    let seen = snapshot(vec![
+        (tree.id.clone(), found),
+        (below[0].id.clone(), Observation::plain(Observed::Absent)),
+        (below[1].id.clone(), Observation::plain(Observed::Absent)),
+    ]);
+    let wanted = [vec![tree], below.to_vec()].concat();
+    let drifts = run(&wanted, &seen).drifts;
+    let shown: Vec<_> = drifts
+        .iter()
+        .map(|drift| {
+            (
+                drift.change,
+                drift.address.0.as_str(),
+                drift.depends_on.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (Change::Missing, "/etc/tree/d", 0),
+            (Change::Changed, "/etc/tree/sub", 0),
+            (Change::Missing, "/etc/tree/d/f", 1),
+            (Change::Changed, "/etc/tree/g", 0),
+            (Change::Extra, "/etc/tree/x", 0),
+        ]
+    );
+    assert_eq!(drifts[2].depends_on[0].name, "/etc/tree/d");
+}

@@ -11,10 +11,9 @@ use super::Engine;
 use super::facts::{APPROVAL_USED, UNDO_FAILED};
 use super::propose::use_of;
 use crate::model::{
-    Contents, Digest, Group, GroupOutcome, GroupResult, Plan, RunId, StepResult, TargetName,
-    Verdict,
+    Digest, Group, GroupOutcome, GroupResult, Plan, RunId, StepResult, TargetName, Verdict,
 };
-use crate::ports::StoreError;
+use crate::ports::{ContentSource, StoreError};
 use crate::saga::{Purpose, Saga, undo_groups};
 
 /// What became of a plan.
@@ -29,7 +28,7 @@ pub(super) struct Acted {
 #[derive(Clone, Copy)]
 pub(super) struct Acting<'a> {
     pub run: &'a RunId,
-    pub contents: &'a Contents,
+    pub contents: &'a dyn ContentSource,
     pub undo_max_bytes: u64,
     pub purpose: Purpose,
     /// One failure takes everything back.

@@ -10,6 +10,7 @@ use super::act::{Acted, Acting};
 use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
 use super::look::{self, Looked, Wanted};
 use super::propose::Asked;
+use super::stored::Stored;
 use crate::document::Declared;
 use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
@@ -158,9 +159,14 @@ impl Engine<'_> {
         self.record(run, PLANNED, &planned(&judged))?;
         let mut contents = judged.wanted.contents.clone();
         contents.extend(judged.looked.contents.clone());
+        let stored = Stored {
+            contents: &contents,
+            stores: &judged.wanted.stores,
+            files: input.files,
+        };
         let how = Acting {
             run,
-            contents: &contents,
+            contents: &stored,
             undo_max_bytes: input.project.guard.undo_max_bytes,
             purpose: Purpose::Act,
             all_or_nothing: input.expected_plan.is_some(),

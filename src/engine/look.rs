@@ -39,6 +39,8 @@ pub struct Wanted {
     pub dependencies: BTreeMap<ResourceId, Vec<ResourceId>>,
     /// The contents that the baseline wants.
     pub contents: Contents,
+    /// Directories of the baseline with contents that are read when a step needs them.
+    pub stores: BTreeSet<String>,
     not_evaluated: Vec<NotEvaluated>,
 }
 
@@ -220,6 +222,7 @@ impl Wanted {
         then: Then,
     ) -> Problems {
         self.contents.extend(normalised.contents);
+        self.stores.extend(normalised.stores);
         for (resource, address, reason) in normalised.not_evaluated {
             let Some(document) = documents.iter().find(|document| document.id == resource) else {
                 continue;

@@ -15,6 +15,7 @@ mod facts;
 mod look;
 mod propose;
 mod pull_words;
+mod stored;
 mod told;
 mod undo;
 
@@ -25,5 +26,6 @@ pub use facts::{
     VERIFIED_CLEAN,
 };
 pub use look::Looked;
+pub use stored::{MAX_STORED, Stored};
 pub use told::told_once;
 pub use undo::UndoInput;

@@ -67,6 +67,10 @@ pub enum AdoptError {
         "{resource} is gone, which no manifest of a {kind} can say: remove its manifest by hand"
     )]
     Gone { resource: String, kind: String },
+    #[error(
+        "{resource} is for {tree} to say: make its manifest anew with `evenkeel manifest`, or ignore the path there"
+    )]
+    OfTree { resource: String, tree: String },
     #[error("{resource} follows from another resource and has no manifest of its own")]
     Implied { resource: String },
     #[error("{resource} is something of another type now: write by hand what it should be")]
@@ -173,6 +177,10 @@ pub fn edits(drift: &Drift, contents: &Contents) -> Result<Vec<Edit>, AdoptError
             Some(_) => AdoptError::NotListed { resource },
             None => AdoptError::Absent { resource },
         });
+    }
+    if let Some(tree) = &drift.found_in {
+        let tree = tree.to_string();
+        return Err(AdoptError::OfTree { resource, tree });
     }
     if drift.resource.name.contains('/') {
         return Err(AdoptError::Implied { resource });

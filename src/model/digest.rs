@@ -31,6 +31,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Its 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Hashes the JSON of a value whose maps are ordered, after a `domain` that keeps different uses apart.
     ///
     /// # Panics

@@ -32,7 +32,9 @@ pub use project::{
 pub use report::{
     BaselineInfo, Command, PullNote, Recovered, RunReport, SignatureState, TargetInfo,
 };
-pub use resource::{Approval, Desired, Exemption, Fields, Origin, Presence, Scope, Selector};
+pub use resource::{
+    Approval, Desired, Exemption, Fields, LISTS_ENTRIES, Origin, Presence, Scope, Selector,
+};
 pub use run::{FinalState, GroupOutcome, GroupResult, StepOutcome, StepResult};
 pub use snapshot::{
     Completeness, Contents, Listing, Member, Observation, Observed, Reason, ReasonCode, Snapshot,

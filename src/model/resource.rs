@@ -10,6 +10,10 @@ use super::{Address, Digest, ResourceId, Risk, Span, Value};
 /// Values by field name. Names are flat (`mode`, `content`, `keys`); what is nested is a [`Value::Map`].
 pub type Fields = BTreeMap<String, Value>;
 
+/// The option of a resource whose scope the baseline lists entry by entry: a member of its listing with a remedy is one of
+/// those, and `Changed` or `Missing` where others would be `Extra`.
+pub const LISTS_ENTRIES: &str = "lists_entries";
+
 /// Where the baseline says it, for reports that point a reviewer there.
 pub type Origin = Span;
 

@@ -129,6 +129,11 @@ impl Contents {
         digest
     }
 
+    /// Keeps bytes whose digest is known already.
+    pub fn hold(&mut self, digest: Digest, bytes: Arc<[u8]>) {
+        self.0.insert(digest, bytes);
+    }
+
     /// The bytes with this digest, if they are here.
     pub fn get(&self, digest: &Digest) -> Option<Arc<[u8]>> {
         self.0.get(digest).cloned()

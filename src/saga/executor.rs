@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::records::{INTENT, Intent, OUTCOME, Outcome, OutcomeResult, Purpose};
 use crate::model::{
-    Contents, Digest, Group, GroupOutcome, GroupResult, Observed, RunId, State, Step, StepOutcome,
+    Digest, Group, GroupOutcome, GroupResult, Observed, RunId, State, Step, StepOutcome,
     StepResult, Undo,
 };
 use crate::ports::{
@@ -21,7 +21,7 @@ pub struct Saga<'a> {
     pub entropy: &'a dyn Entropy,
     pub run: &'a RunId,
     /// The contents that the steps' states refer to; what is not here is looked for among the kept ones.
-    pub contents: &'a Contents,
+    pub contents: &'a dyn ContentSource,
     pub undo_max_bytes: u64,
 }
 
@@ -266,7 +266,7 @@ impl Saga<'_> {
 impl ContentSource for Saga<'_> {
     fn content(&self, digest: &Digest) -> Option<Arc<[u8]>> {
         self.contents
-            .get(digest)
+            .content(digest)
             .or_else(|| self.store.kept(digest).ok().flatten())
     }
 }

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fs::{Fs, FsError, HostPath, Leftover, Look, NodeType, Want, Wanted};
-use super::kinds::{QUIET, VALIDATE};
+use super::kinds::{DIRECTORY, QUIET, VALIDATE};
 use super::parts::{self, Part, View};
 use super::place::{self, Terms};
-use super::state::{ALL_FLAGS, type_of, wanted_of};
+use super::state::{ALL_FLAGS, state_of, type_of, wanted_of};
 use super::tree::{self, Keep};
 use super::{Host, validate};
 use crate::model::{Contents, Digest, Observed, ReasonCode, State, Step, Value, Verb};
@@ -23,18 +23,39 @@ use crate::ports::{ActContext, ActError, Captured};
 struct Task<'a> {
     step: &'a Step,
     path: HostPath,
-    terms: Terms,
 }
 
 impl<'a> Task<'a> {
     fn of(step: &'a Step) -> Result<Self, ActError> {
         let path = HostPath::from_address(&step.address)
             .ok_or_else(|| ActError::Refused(format!("{} is no path of a host", step.address)))?;
-        Ok(Self {
-            step,
-            path,
-            terms: Terms::of(&step.resource),
-        })
+        Ok(Self { step, path })
+    }
+
+    /// In which terms the step sees what stands there. A directory that no resource of its own is about counts whole where
+    /// it comes or goes, and without what it holds where a manifest lists that: which it is, the digests tell.
+    fn terms(&self, look: &Look) -> Terms {
+        let terms = Terms::of(&self.step.resource);
+        let Look::Present(node, _) = look else {
+            return terms;
+        };
+        let is_listed = || {
+            let digest = state_of(node, None).digest();
+            digest == self.step.expect || digest == self.step.leaves
+        };
+        match node.node_type == NodeType::Directory && self.is_directory() && is_listed() {
+            true => Terms::Shallow,
+            false => terms,
+        }
+    }
+
+    fn is_directory(&self) -> bool {
+        self.step.resource.kind.0 == DIRECTORY
+    }
+
+    fn see(&self, fs: &dyn Fs) -> Observed {
+        let look = fs.look(&self.path, Want::Digest);
+        place::observed(fs, &self.path, &look, self.terms(&look))
     }
 
     /// Whether nothing is left to do. What differs only beyond the digest still has to be done.
@@ -61,7 +82,8 @@ impl<'a> Task<'a> {
 
     /// Judges what stands at the place, or was just taken out of it.
     fn verify(&self, fs: &dyn Fs, path: &HostPath, look: &Look) -> Result<(), FsError> {
-        let observed = place::observed(fs, path, look, self.terms);
+        let terms = self.terms(look);
+        let observed = place::observed(fs, path, look, terms);
         if observed.digest() != Some(self.step.expect) {
             return Err(FsError::Stale(found(&observed)));
         }
@@ -72,7 +94,7 @@ impl<'a> Task<'a> {
             Some(state) => type_of(state) != Some(NodeType::Directory),
             None => true,
         };
-        if self.terms == Terms::Shallow && node.node_type == NodeType::Directory && goes {
+        if terms == Terms::Shallow && node.node_type == NodeType::Directory && goes {
             return require_empty(fs, path, &self.path);
         }
         Ok(())
@@ -138,7 +160,13 @@ impl<F: Fs> Host<F> {
             },
         };
         let look = self.fs.look(&task.path, want);
-        let mut observed = place::kept(&self.fs, &task.path, &look, task.terms, Some(&mut keep));
+        let mut observed = place::kept(
+            &self.fs,
+            &task.path,
+            &look,
+            task.terms(&look),
+            Some(&mut keep),
+        );
         if task.is_led_away(&look) {
             observed = Observed::Absent;
         }
@@ -157,7 +185,7 @@ impl<F: Fs> Host<F> {
             return self.carry_out_part(part, step, context);
         }
         let task = Task::of(step)?;
-        let now = place::see(&self.fs, &task.path, task.terms);
+        let now = task.see(&self.fs);
         if task.is_done(&now) {
             return Ok(Vec::new());
         }
@@ -250,9 +278,10 @@ impl<F: Fs> Host<F> {
             return Ok(());
         }
         let judge = |path: &HostPath, look: &Look| {
-            let observed = place::observed(&self.fs, path, look, task.terms);
+            let terms = task.terms(look);
+            let observed = place::observed(&self.fs, path, look, terms);
             let is = |digest| any_flags(&observed).any(|one| one == digest);
-            let holds_unseen = task.terms == Terms::Shallow
+            let holds_unseen = terms == Terms::Shallow
                 && matches!(look, Look::Present(node, _) if node.node_type == NodeType::Directory)
                 && require_empty(&self.fs, path, path).is_err();
             if holds_unseen {

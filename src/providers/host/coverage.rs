@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::fs::HostPath;
 use super::path::parse;
-use super::{cron, kinds};
-use crate::model::{Desired, ResourceId};
+use super::{cron, filetree, kinds};
+use crate::model::{Desired, ResourceId, Value};
 
 /// How far a place is watched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -253,7 +253,21 @@ fn whole_or_part(one: &Desired) -> Watched {
     }
 }
 
+/// A tree sees all of what lies in it where its manifest is all that there may be; dpkg knows no modes and no settings.
+fn of_tree(one: &Desired, top: &HostPath, place: &HostPath) -> Watched {
+    let is_open = one.options.get(filetree::judge::EXCLUSIVE) == Some(&Value::Bool(false));
+    match (place.is_within(top), top.is_within(place)) {
+        (true, _) if is_open || filetree::is_against_dpkg(one) => Watched::Part,
+        (true, _) => whole_or_part(one),
+        (_, true) => Watched::Part,
+        _ => Watched::No,
+    }
+}
+
 fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
+    if let Some(top) = filetree::top_of(one) {
+        return of_tree(one, &top, folder);
+    }
     if one.id.kind.0 == kinds::CRON {
         let is_place = cron::places().any(|place| place.path() == *folder && place.is_whole());
         // What is allowed without its lines may hold any.
@@ -288,6 +302,13 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
 }
 
 fn of_file(one: &Desired, file: &HostPath) -> Watched {
+    if filetree::is_against_dpkg(one) {
+        // Most of these are configuration files, which dpkg lets a person change.
+        return Watched::No;
+    }
+    if let Some(top) = filetree::top_of(one) {
+        return of_tree(one, &top, file);
+    }
     if one.id.kind.0 == kinds::CRON {
         // A file that is allowed without its lines may hold any.
         let is_place = cron::places().any(|place| place.holds(file));
@@ -331,7 +352,7 @@ fn of_keys(one: &Desired) -> Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Fields, Presence, Scope, Span, TargetName, Value};
+    use crate::model::{Address, Fields, Presence, Scope, Span, TargetName};
 
     fn one(kind: &str, address: &str, scope: Option<Scope>) -> Desired {
         let target = TargetName("t".into());
@@ -396,6 +417,37 @@ mod tests {
         let mut open = one("File", "/etc/crontab", None);
         open.presence = Presence::Present(Fields::from([("type".into(), "file".into())]));
         assert_eq!(watched(&[open], "T1053.003", "/etc/crontab"), Watched::Part);
+    }
+
+    // Goal: a tree with exceptions, or one beside whose entries there may be others, is never taken for all of a folder.
+    #[test]
+    fn a_tree_is_whole_where_it_is_all() {
+        let tree = |ignore: &[&str], exclusive: bool| {
+            let mut tree = one("FileTree", "//file-tree/usr", None);
+            tree.scope = Some(Scope {
+                within: [Address("/usr".into())].into(),
+                ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
+                ..Scope::default()
+            });
+            let exclusive = Value::Bool(exclusive);
+            tree.options.insert("exclusive".into(), exclusive);
+            tree
+        };
+        let bin = |desired: Desired| watched(&[desired], "T1554", "/usr/bin");
+        assert_eq!(bin(tree(&[], true)), Watched::Whole);
+        assert_eq!(bin(tree(&["x"], true)), Watched::Part);
+        assert_eq!(bin(tree(&[], false)), Watched::Part);
+        let mut of_dpkg = tree(&[], true);
+        of_dpkg.options.insert("against".into(), "dpkg".into());
+        assert_eq!(bin(of_dpkg.clone()), Watched::Part);
+        of_dpkg.scope = tree(&[], true).scope.map(|scope| Scope {
+            within: [Address("/etc".into())].into(),
+            ..scope
+        });
+        let shells = watched(&[of_dpkg], "T1546.004", "/etc/profile");
+        assert_eq!(shells, Watched::No);
+        let shells = watched(&[tree(&[], true)], "T1546.004", "/etc/profile");
+        assert_eq!(shells, Watched::No);
     }
 
     // Goal: a package watches its own programs and no other, and only where its files are looked at.

@@ -61,7 +61,7 @@ pub fn leave_to_removal(desired: &[Desired], observations: &mut BTreeMap<Resourc
         .filter(|(id, _)| !is_privileged(id))
         .filter_map(|(_, observation)| observation.listing.as_ref())
         .flat_map(|listing| &listing.members)
-        .filter(|member| member.observed.state().is_some())
+        .filter(|member| member.observed.state().is_some() && member.remedy.is_none())
         .filter_map(|member| HostPath::from_address(&member.address))
         .collect();
     let goes = |path: &HostPath| {

@@ -164,6 +164,24 @@ pub trait Fs: Send + Sync {
     /// Looks at a path without following anything.
     fn look(&self, path: &HostPath, want: Want) -> Look;
 
+    /// Looks at entries of one directory by their names, each as `look` does; `seen` gets them by their place in `names`.
+    fn look_in(
+        &self,
+        dir: &HostPath,
+        names: &[&[u8]],
+        want: Want,
+        seen: &mut dyn FnMut(usize, Look),
+    ) {
+        for (at, name) in names.iter().enumerate() {
+            seen(at, self.look(&dir.join(name), want));
+        }
+    }
+
+    /// How many looks at once get on faster than one after the other.
+    fn lanes(&self) -> usize {
+        1
+    }
+
     /// Visits each entry of a directory once, in the order of the system, until `visit` breaks.
     ///
     /// # Errors

@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use super::filetree::{self, Baseline, Baselines};
 use super::fs::{Fs, HostPath, Look, Node, NodeType};
 use super::glob::Globs;
 use super::kinds;
@@ -26,6 +28,9 @@ pub const MAX_ENTRIES: u64 = 1_000_000;
 #[derive(Default)]
 pub struct Claims {
     paths: BTreeSet<HostPath>,
+    /// Directories of which another resource than a tree above says what they hold: exclusive ones, and tops of trees.
+    own: BTreeSet<HostPath>,
+    trees: Vec<(HostPath, Globs, Arc<Baseline>)>,
     /// A user's file of keys is claimed, and nobody knows where that user's home is.
     keys_somewhere: bool,
 }
@@ -59,32 +64,77 @@ pub struct Survey<'a> {
 
 impl Claims {
     /// The paths of all desired resources that have one.
-    pub fn of(desired: &[Desired]) -> Self {
+    pub fn of(desired: &[Desired], baselines: &Baselines) -> Self {
         let placed = desired
             .iter()
             .filter(|one| !parts::is_address(&one.address));
         let homeless = |one: &Desired| {
             one.id.kind.0 == kinds::AUTHORIZED_KEYS && kinds::unresolved(one).is_some()
         };
+        let exclusive = |one: &&Desired| one.id.kind.0 == kinds::DIRECTORY && one.scope.is_some();
+        let tops = desired.iter().filter_map(filetree::top_of);
+        let directories = desired.iter().filter(exclusive);
         Self {
             keys_somewhere: desired.iter().any(homeless),
+            own: directories
+                .filter_map(|one| HostPath::from_address(&one.address))
+                .chain(tops)
+                .collect(),
+            trees: desired
+                .iter()
+                .filter_map(|one| {
+                    let baseline = baselines.of(&one.id)?;
+                    let ignore = Globs::new(&one.scope.as_ref()?.ignore).ok()?;
+                    Some((filetree::top_of(one)?, ignore, Arc::clone(baseline)))
+                })
+                .collect(),
             paths: placed
                 .filter_map(|one| HostPath::from_address(&one.address))
                 .collect(),
         }
     }
 
-    /// Whether a desired resource is of this path.
+    /// Whether a desired resource is of this path, or a manifest lists it.
     pub fn has(&self, path: &HostPath) -> bool {
+        self.has_of_others(path) || self.own.contains(path) || self.is_listed(path)
+    }
+
+    /// Whether a desired resource with a path of its own is of this path.
+    pub fn has_of_others(&self, path: &HostPath) -> bool {
         let is_keys = || matches!(&path.0[..], [.., dir, name] if dir == b".ssh" && name == b"authorized_keys");
         self.paths.contains(path) || self.keys_somewhere && is_keys()
     }
 
-    fn has_below(&self, path: &HostPath) -> bool {
-        self.paths
-            .range(path.clone()..)
-            .take(2)
-            .any(|claim| claim != path && claim.is_within(path))
+    /// Whether what a directory holds is for another resource to say than for a tree around it.
+    pub fn decides_for_itself(&self, path: &HostPath) -> bool {
+        self.own.contains(path)
+    }
+
+    /// Whether a place in a tree is for that tree to judge.
+    pub fn leaves_to_tree(&self, top: &HostPath, path: &HostPath) -> bool {
+        let between = |length: usize| self.own.contains(&HostPath(path.0[..length].to_vec()));
+        path.is_within(top)
+            && !self.has_of_others(path)
+            && !(top.0.len() + 1..=path.0.len()).any(between)
+    }
+
+    fn is_listed(&self, path: &HostPath) -> bool {
+        self.trees.iter().any(|(top, ignore, baseline)| {
+            let below = |length: usize| path.0[top.0.len()..length].join(&b'/');
+            self.leaves_to_tree(top, path)
+                && !(top.0.len() + 1..=path.0.len()).any(|length| ignore.matches(&below(length)))
+                && baseline.manifest.find(&path.0[top.0.len()..]).is_some()
+        })
+    }
+
+    /// Whether a desired resource is of a path below this one.
+    pub fn has_below(&self, path: &HostPath) -> bool {
+        let below = |set: &BTreeSet<HostPath>| {
+            set.range(path.clone()..)
+                .take(2)
+                .any(|claim| claim != path && claim.is_within(path))
+        };
+        below(&self.paths) || below(&self.own)
     }
 }
 

@@ -30,6 +30,9 @@ use super::fs::{Entry, Fs, FsError, HostPath, Judge, Look, Prepare, Verify, Want
 use super::machine::Machine;
 use crate::model::Reason;
 
+/// More threads than these gain nothing over the disk, and take from whoever the machine is for.
+const MAX_LANES: usize = 16;
+
 /// A root folder on this machine.
 #[derive(Debug)]
 pub struct LocalFs {
@@ -74,6 +77,20 @@ impl LocalFs {
 impl Fs for LocalFs {
     fn look(&self, path: &HostPath, want: Want) -> Look {
         look::look(&self.root, path, path, want)
+    }
+
+    fn look_in(
+        &self,
+        dir: &HostPath,
+        names: &[&[u8]],
+        want: Want,
+        seen: &mut dyn FnMut(usize, Look),
+    ) {
+        look::look_in(&self.root, dir, names, want, seen);
+    }
+
+    fn lanes(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_LANES))
     }
 
     fn list(

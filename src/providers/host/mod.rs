@@ -11,6 +11,7 @@ mod capability;
 pub mod coverage;
 pub(crate) mod cron;
 mod dpkg;
+pub(crate) mod filetree;
 pub(crate) mod finish;
 #[cfg(feature = "controller")]
 pub mod first;
@@ -35,14 +36,24 @@ pub(crate) mod tree;
 mod validate;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 pub use local::{LocalFs, OpenError};
 
+use filetree::Baselines;
+
 use crate::document::Declared;
 use crate::model::{Desired, Snapshot, Step, TargetName};
 use crate::ports::{ActContext, ActError, Captured, Normalised, OwnPlace, Provider, SideFiles};
+
+/// What makes the manifest of a tree.
+#[cfg(feature = "controller")]
+pub mod tree_manifest {
+    pub use super::filetree::make::{Making, make};
+    pub use super::glob::Globs;
+}
 
 /// Something of evenkeel's own on the controller's disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,12 +80,29 @@ pub struct Host<F> {
     target: TargetName,
     fs: F,
     config: HostConfig,
+    /// What its trees are held against, as far as they were read.
+    trees: Mutex<Baselines>,
 }
 
 impl<F: fs::Fs> Host<F> {
     /// A host of this name.
     pub fn new(target: TargetName, fs: F, config: HostConfig) -> Self {
-        Self { target, fs, config }
+        Self {
+            target,
+            fs,
+            config,
+            trees: Mutex::default(),
+        }
+    }
+
+    /// Has its trees held against these.
+    pub(crate) fn hold_against(&self, trees: Baselines) {
+        *self.trees.lock().unwrap_or_else(PoisonError::into_inner) = trees;
+    }
+
+    fn trees(&self) -> Baselines {
+        let trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        trees.clone()
     }
 
     /// The file system behind it.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::filetree::{self, Baselines, is_tree};
 use super::fs::{Fs, HostPath};
 use super::kinds::{self, Decoding, Draft};
 use super::owner::{Names, TargetNames};
@@ -35,10 +36,12 @@ impl<F: Fs> Host<F> {
             )
         };
         let first = comparable(&Forms::new());
-        match connect && !first.questions.is_empty() {
-            true => comparable(&self.forms(first.questions)).normalised,
-            false => first.normalised,
-        }
+        let last = match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions)),
+            false => first,
+        };
+        self.hold_against(last.trees);
+        last.normalised
     }
 
     /// The one form of each of these texts.
@@ -66,6 +69,8 @@ pub(crate) struct Comparable {
     pub normalised: Normalised,
     /// Texts whose one form was not known.
     pub questions: Vec<Question>,
+    /// What the trees are held against.
+    pub trees: Baselines,
 }
 
 /// Makes the manifests of one host comparable, wherever its names come from. Without names, what needs one is left open.
@@ -92,6 +97,8 @@ pub(crate) fn comparable(
         problems: Problems::default(),
         used: BTreeSet::new(),
         budget: MAX_SUBSTITUTED,
+        trees: Baselines::default(),
+        stores: BTreeSet::new(),
         unresolved: None,
     };
     if let Err((at, why)) = Globs::new(&config.ignore) {
@@ -112,14 +119,17 @@ pub(crate) fn comparable(
     check_paths(&drafts, &mut decoding.problems);
     depend(&mut drafts);
     depend_parts(&mut drafts);
+    filetree::set_bounds(&mut drafts, &config.ignore);
     Comparable {
         normalised: Normalised {
             desired: drafts.into_iter().map(|draft| draft.desired).collect(),
             contents: decoding.contents,
+            stores: decoding.stores,
             problems: decoding.problems,
             not_evaluated: Vec::new(),
         },
         questions: decoding.questions,
+        trees: decoding.trees,
     }
 }
 
@@ -139,6 +149,7 @@ fn without_superseded(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
 /// No two resources of one path, and nothing below what is no directory.
 fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     check_parts(drafts, problems);
+    check_listings(drafts, problems);
     parts::accounts::check(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
@@ -184,6 +195,28 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     }
 }
 
+/// No two resources that say what one directory holds.
+fn check_listings(drafts: &[Draft<'_>], problems: &mut Problems) {
+    let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
+    let says = |draft: &&Draft<'_>| {
+        is_tree(&draft.desired) || is_directory(draft) && draft.desired.scope.is_some()
+    };
+    for draft in drafts.iter().filter(says) {
+        let Some(other) = first.insert(&draft.path, draft) else {
+            continue;
+        };
+        if is_tree(&draft.desired) || is_tree(&other.desired) {
+            let message = format!(
+                "{} says already what {} holds",
+                other.desired.id.short(),
+                draft.path.address()
+            );
+            let hint = format!("the first one is at {}", other.at.span());
+            problems.push(draft.at.problem(message).hint(hint));
+        }
+    }
+}
+
 /// No two resources of one part.
 fn check_parts(drafts: &[Draft<'_>], problems: &mut Problems) {
     let mut first: BTreeMap<&Address, &Draft<'_>> = BTreeMap::new();
@@ -220,7 +253,11 @@ fn depend(drafts: &mut [Draft<'_>]) {
         .map(|draft| (draft.path.clone(), draft.desired.id.clone()))
         .collect();
     for draft in drafts {
-        let mut above = draft.path.split().map(|(parent, _)| parent);
+        let mut above = match is_tree(&draft.desired) {
+            // The directory that it is about may be another resource.
+            true => Some(draft.path.clone()),
+            false => draft.path.split().map(|(parent, _)| parent),
+        };
         while let Some(path) = above {
             if let Some(id) = directories.get(&path) {
                 draft.desired.depends_on.insert(id.clone());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Host;
 use super::cron;
+use super::filetree::{self, Baselines};
 use super::finish::{Finished, finish, leave_to_removal};
 use super::fs::{Fs, HostPath, Look, Node, NodeType, Want};
 use super::glob::Globs;
@@ -16,6 +17,7 @@ use super::listing::{Claims, Survey};
 use super::parts::{self, Part, View};
 use super::place::{self, Terms};
 use super::privileged;
+use super::risk::is_secret;
 use crate::model::{
     Contents, Desired, Digest, Listing, Observation, Observed, ReasonCode, Scope, Snapshot, State,
     Value,
@@ -29,6 +31,7 @@ const MAX_SHOWN_IN_ALL: u64 = 16 << 20;
 struct Round<'a, F> {
     host: &'a Host<F>,
     claims: Claims,
+    trees: Baselines,
     /// Globs of what no listing looks at.
     everywhere: Globs,
     /// Places where a managed directory should be and something else stands.
@@ -66,9 +69,11 @@ impl Shown {
 
 impl<F: Fs> Host<F> {
     pub(crate) fn look_at_all(&self, desired: &[Desired]) -> Snapshot {
+        let trees = self.trees();
         let mut round = Round {
             host: self,
-            claims: Claims::of(desired),
+            claims: Claims::of(desired, &trees),
+            trees,
             everywhere: Globs::new(&self.config.ignore).unwrap_or_default(),
             no_directories: BTreeSet::new(),
             shown: Shown {
@@ -105,6 +110,7 @@ impl<F: Fs> Round<'_, F> {
         match (desired.id.kind.0.as_str(), path) {
             (kinds::PRIVILEGED_FILES, _) => self.privileged(desired),
             (kinds::CRON, _) => self.cron(desired),
+            (kinds::FILE_TREE, _) => self.tree(desired),
             (kinds::AUTHORIZED_KEYS, Some(path)) => self.keys(desired, path),
             (_, Some(path)) => self.plain(desired, path),
             (_, None) => Observation::not_evaluated(
@@ -241,6 +247,28 @@ impl<F: Fs> Round<'_, F> {
                 &mut look,
             )),
             ..Observation::plain(Observed::Present(State::default()))
+        }
+    }
+
+    fn tree(&mut self, desired: &Desired) -> Observation {
+        let baseline = self.trees.of(&desired.id).map(Arc::clone);
+        let (fs, shown) = (&self.host.fs, &mut self.shown);
+        let mut look = |path: &HostPath| {
+            let want = match desired.sensitive || is_secret(path) {
+                true => Want::Digest,
+                false => shown.want(None),
+            };
+            let look = fs.look(path, want);
+            shown.keep(&look);
+            look
+        };
+        let baseline = baseline.as_deref();
+        match filetree::survey(&self.view, desired, baseline, &self.claims, &mut look) {
+            Ok(listing) => Observation {
+                listing: Some(listing),
+                ..Observation::plain(Observed::Present(State::default()))
+            },
+            Err(reason) => Observation::plain(Observed::NotEvaluated(reason)),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::model::{
     Completeness, Contents, Desired, Digest, Kind, Listing, Member, Observation, Observed, Reason,
     ReasonCode, ResourceId, Snapshot, Value,
 };
+use crate::providers::host::filetree::{self, Baselines};
 use crate::providers::host::finish::{Finished, finish, leave_to_removal, remedied};
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::listing::{Claims, MAX_MEMBERS};
@@ -26,13 +27,14 @@ pub fn snapshot(
     desired: &[Desired],
     answered: Vec<(ResourceId, Observation)>,
     mut sent: Contents,
+    trees: &Baselines,
 ) -> Snapshot {
-    let claims = Claims::of(desired);
+    let claims = Claims::of(desired, trees);
     let mut answered: BTreeMap<ResourceId, Observation> = answered.into_iter().collect();
     let mut observations = BTreeMap::new();
     for one in desired {
         let observation = match answered.remove(&one.id) {
-            Some(observation) => checked(one, observation, &claims, &mut sent),
+            Some(observation) => checked(one, observation, &claims, trees, &mut sent),
             None => {
                 Observation::not_evaluated(ReasonCode::Unreachable, "the worker said nothing of it")
             }
@@ -51,6 +53,7 @@ fn checked(
     desired: &Desired,
     answered: Observation,
     claims: &Claims,
+    trees: &Baselines,
     sent: &mut Contents,
 ) -> Observation {
     let observed = sentence(answered.observed);
@@ -77,6 +80,9 @@ fn checked(
         sent.keep(made);
     }
     let listing = match (&desired.scope, answered.listing) {
+        (Some(_), Some(listing)) if filetree::is_tree(desired) => {
+            Some(tree_listed(desired, listing, claims, trees))
+        }
         (Some(_), Some(listing)) => Some(listed(desired, listing, claims)),
         _ => None,
     };
@@ -125,7 +131,7 @@ fn part_checked(
 
 /// Whether a resource is only what it lists.
 fn stands_nowhere(desired: &Desired) -> bool {
-    [kinds::PRIVILEGED_FILES, kinds::CRON].contains(&desired.id.kind.0.as_str())
+    [kinds::PRIVILEGED_FILES, kinds::CRON, kinds::FILE_TREE].contains(&desired.id.kind.0.as_str())
 }
 
 fn completeness(said: Completeness, strange: bool) -> Completeness {
@@ -191,6 +197,37 @@ fn listed(desired: &Desired, listing: Listing, claims: &Claims) -> Listing {
         match is_new.then(|| found(desired, member)).flatten() {
             Some(member) => members.push(member),
             None => strange = true,
+        }
+    }
+    Listing {
+        members,
+        complete: completeness(listing.complete, strange),
+        ignored: listing.ignored,
+    }
+}
+
+/// What differs in a tree, held against the manifest or the rules for packages.
+fn tree_listed(desired: &Desired, listing: Listing, claims: &Claims, trees: &Baselines) -> Listing {
+    let baseline = trees.of(&desired.id).map(|baseline| &**baseline);
+    let terms = filetree::judge::Terms::of(desired, baseline)
+        .filter(|_| baseline.is_some() || filetree::is_against_dpkg(desired));
+    let mut taken = BTreeSet::new();
+    let mut strange = false;
+    let mut members = Vec::new();
+    for mut member in listing.members {
+        member.observed = sentence(member.observed);
+        let is_right = terms.as_ref().is_some_and(|terms| {
+            let path = HostPath::from_address(&member.address);
+            path.is_none_or(|path| {
+                let is_file = FOUND.contains(&member.kind.0.as_str());
+                is_file && claims.leaves_to_tree(terms.top(), &path)
+            }) && members.len() < MAX_MEMBERS
+                && taken.insert(member.address.clone())
+                && filetree::judge::judge(terms, &mut member)
+        });
+        match is_right {
+            true => members.push(member),
+            false => strange = true,
         }
     }
     Listing {

@@ -26,6 +26,7 @@ use crate::model::{
 use crate::ports::{
     ActContext, ActError, Captured, ContentSource, Normalised, OwnPlace, Provider, SideFiles,
 };
+use crate::providers::host::filetree::Baselines;
 use crate::providers::host::normalise::comparable;
 use crate::providers::host::owner::TargetNames;
 use crate::providers::host::parts::{self, Forms, Question};
@@ -70,6 +71,8 @@ pub struct RemoteHost {
     road: Mutex<Road>,
     /// What the worker makes things as; known once it has answered.
     creator: Shared<(u32, u32)>,
+    /// What its trees are held against.
+    trees: Shared<Baselines>,
 }
 
 struct Road {
@@ -102,6 +105,7 @@ impl RemoteHost {
                 is_open: true,
             }),
             creator: Shared::new((0, 0)),
+            trees: Shared::default(),
         }
     }
 
@@ -109,17 +113,19 @@ impl RemoteHost {
     async fn ask(
         &self,
         request: &Request,
+        with: &Contents,
         contents: u64,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
         let each = self.config.timeout;
-        self.ask_within(each, request, contents, offer).await
+        self.ask_within(each, request, with, contents, offer).await
     }
 
     async fn ask_within(
         &self,
         each: Duration,
         request: &Request,
+        with: &Contents,
         contents: u64,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), Reason> {
@@ -143,7 +149,7 @@ impl RemoteHost {
             message: MAX_MESSAGE,
             contents,
         };
-        match pipe.ask(request, limits, each, offer).await {
+        match pipe.ask(request, with, limits, each, offer).await {
             Ok(answered) => {
                 road.asked = Instant::now();
                 Ok(answered)
@@ -180,7 +186,7 @@ impl RemoteHost {
             contents: 0,
         };
         let patience = self.config.timeout + lock_wait.unwrap_or_default();
-        let answer = match pipe.ask(&hello, limits, patience, None).await {
+        let answer = match pipe.ask(&hello, &none(), limits, patience, None).await {
             Ok((answer, _)) => answer,
             Err(error) => return Err(self.broken(&error, &pipe).await),
         };
@@ -228,7 +234,7 @@ impl RemoteHost {
     }
 
     async fn names(&self) -> Option<TargetNames> {
-        match self.ask(&Request::Names, 0, None).await {
+        match self.ask(&Request::Names, &none(), 0, None).await {
             Ok((Answer::Names(names), _)) => Some(names),
             Ok(_) => {
                 self.distrust().await;
@@ -244,7 +250,7 @@ impl RemoteHost {
         let request = Request::Forms {
             questions: questions.clone(),
         };
-        match self.ask(&request, 0, None).await {
+        match self.ask(&request, &none(), 0, None).await {
             Ok((Answer::Forms { forms }, _)) if forms.len() == questions.len() => {
                 let forms = forms.into_iter().map(check::form);
                 questions.into_iter().zip(forms).collect()
@@ -269,7 +275,10 @@ impl RemoteHost {
             is_reached: lost.is_none(),
         };
         let each = self.config.timeout.max(AFTER_CUT);
-        match (self.ask_within(each, &request, 0, None).await, lost) {
+        match (
+            self.ask_within(each, &request, &none(), 0, None).await,
+            lost,
+        ) {
             (Ok((Answer::Confirmed, _)), None) => Ok(()),
             (Ok((Answer::Failed(Failure::Failed(why)), _)), Some(lost)) => {
                 let why = check::bounded(&why);
@@ -315,19 +324,25 @@ impl Provider for RemoteHost {
         let comparable =
             |forms: &Forms| comparable(declared, files, names.as_ref(), forms, creator, &config);
         let first = comparable(&Forms::new());
-        match connect && !first.questions.is_empty() {
-            true => comparable(&self.forms(first.questions).await).normalised,
-            false => first.normalised,
+        let last = match connect && !first.questions.is_empty() {
+            true => comparable(&self.forms(first.questions).await),
+            false => first,
+        };
+        if let Ok(mut held) = self.trees.lock() {
+            *held = last.trees;
         }
+        last.normalised
     }
 
     async fn observe(&self, desired: &[Desired]) -> Snapshot {
+        let trees = self.trees.lock().map(|held| held.clone());
+        let trees = trees.unwrap_or_default();
         let request = Request::Observe {
             desired: desired.to_vec(),
         };
-        let reason = match self.ask(&request, MAX_LOOKED, None).await {
+        let reason = match self.ask(&request, &trees.texts(), MAX_LOOKED, None).await {
             Ok((Answer::Observed { observations }, contents)) => {
-                return check::snapshot(desired, observations, contents);
+                return check::snapshot(desired, observations, contents, &trees);
             }
             Ok((Answer::Cannot(reason), _)) => check::of_host(reason),
             Ok(_) => self.distrust().await,
@@ -348,7 +363,7 @@ impl Provider for RemoteHost {
             step: Box::new(step.clone()),
             max_bytes,
         };
-        match self.ask(&request, max_bytes, None).await {
+        match self.ask(&request, &none(), max_bytes, None).await {
             Ok((Answer::Captured { observed }, contents)) => Ok(Captured { observed, contents }),
             other => Err(self.not_done(other).await),
         }
@@ -369,7 +384,10 @@ impl Provider for RemoteHost {
             // A host that is lost meanwhile is noticed sooner, by ssh itself.
             false => self.config.timeout + parts::takes(&step.resource.kind),
         };
-        match self.ask_within(each, &request, 0, Some(&offer)).await {
+        match self
+            .ask_within(each, &request, &none(), 0, Some(&offer))
+            .await
+        {
             Ok((Answer::Applied { notes }, _)) => {
                 if cuts {
                     self.confirm().await?;
@@ -388,7 +406,7 @@ impl Provider for RemoteHost {
             step: Box::new(step.clone()),
             nonce: nonce.to_owned(),
         };
-        match self.ask(&request, 0, None).await {
+        match self.ask(&request, &none(), 0, None).await {
             Ok((Answer::Tidied, _)) => Ok(()),
             other => Err(self.not_done(other).await),
         }
@@ -475,6 +493,10 @@ fn needed(state: Option<&State>, contents: &dyn ContentSource) -> BTreeSet<Diges
         digests.extend(tree::contents_of(&archive).unwrap_or_default());
     }
     digests
+}
+
+fn none() -> Contents {
+    Contents::default()
 }
 
 fn unreachable(text: String) -> Reason {

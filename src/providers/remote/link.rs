@@ -87,18 +87,19 @@ impl Said {
 }
 
 impl Pipe {
-    /// Asks one thing. `each` bounds the time of every packet on its way, in either direction.
+    /// Asks one thing, with the contents that it takes. `each` bounds the time of every packet on its way, in either direction.
     ///
     /// # Errors
     /// The connection is gone, too slow, or what came is no answer.
     pub async fn ask(
         &mut self,
         request: &Request,
+        with: &Contents,
         limits: Limits,
         each: Duration,
         offer: Option<&Offer<'_>>,
     ) -> Result<(Answer, Contents), PacketError> {
-        match self.send(request, &Contents::default(), each).await {
+        match self.send(request, with, each).await {
             // What ended without listening may have said something all the same.
             Ok(()) | Err(PacketError::Ended) => {}
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ use crate::providers::host::owner::TargetNames;
 use crate::providers::host::parts::{Form, Question};
 
 /// The version of the protocol. Both ends have to have the same.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What the controller says.
 #[derive(Serialize, Deserialize, Debug)]
@@ -25,7 +25,7 @@ pub enum Request {
     Forms {
         questions: Vec<Question>,
     },
-    /// Looks at all of these, and at what lies in their scopes.
+    /// Looks at all of these, and at what lies in their scopes. The manifests of trees come with it.
     Observe {
         desired: Vec<Desired>,
     },

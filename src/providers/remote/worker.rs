@@ -16,6 +16,7 @@ use super::wire::{Answer, Failure, Hello, Machine, Request, VERSION};
 use crate::lock::RootLock;
 use crate::model::{Contents, Digest, Reason, ReasonCode, Step, TargetName};
 use crate::ports::{ActContext, ActError, ContentSource};
+use crate::providers::host::filetree::Baselines;
 use crate::providers::host::parts;
 use crate::providers::host::{Host, HostConfig, LocalFs};
 
@@ -128,7 +129,7 @@ fn take_turns(
                 };
                 (answer, contents)
             }
-            (request, Some(Serving { host, .. })) => answer(host, request),
+            (request, Some(Serving { host, .. })) => answer(host, request, &contents),
             (_, None) => (Answer::Cannot(before_hello()), Contents::default()),
         };
         packet::write(output, &answer, &contents)?;
@@ -211,7 +212,7 @@ fn before_hello() -> Reason {
     )
 }
 
-fn answer(host: &Host<LocalFs>, request: Request) -> (Answer, Contents) {
+fn answer(host: &Host<LocalFs>, request: Request, with: &Contents) -> (Answer, Contents) {
     let none = Contents::default();
     match request {
         Request::Names => (Answer::Names(host.names()), none),
@@ -223,6 +224,7 @@ fn answer(host: &Host<LocalFs>, request: Request) -> (Answer, Contents) {
             (Answer::Forms { forms }, none)
         }
         Request::Observe { desired } => {
+            host.hold_against(Baselines::received(&desired, with));
             let snapshot = host.look_at_all(&desired);
             let observations = snapshot.observations.into_iter().collect();
             (Answer::Observed { observations }, snapshot.contents)

@@ -11,6 +11,7 @@ mod modes;
 mod outputs;
 mod plans;
 mod targets;
+mod trees;
 mod undo;
 
 use std::path::Path;

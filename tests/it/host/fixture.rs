@@ -1,12 +1,13 @@
 //! A root folder, manifests for it, and the stages from manifest to step, without an engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use evenkeel::compare::compare;
 use evenkeel::document::{Declared, parse};
+use evenkeel::engine::Stored;
 use evenkeel::model::{
     Comparison, Contents, Desired, Digest, Observed, Plan, Problems, ResourceId, Snapshot, Step,
     TargetName, Undo, Verb,
@@ -22,6 +23,8 @@ pub struct Fixture {
     pub temp: tempfile::TempDir,
     pub root: PathBuf,
     pub config: HostConfig,
+    /// Files beside the manifests, by their paths in the baseline; below `t/store/` each by its digest.
+    pub side: BTreeMap<String, Vec<u8>>,
     kept: Mutex<Contents>,
 }
 
@@ -33,11 +36,25 @@ impl SideFiles for Files {
         let found = self.0.get(path).map(|bytes| bytes.as_slice().into());
         found.ok_or_else(|| format!("there is no file {path}"))
     }
+
+    fn names_in(&self, directory: &str) -> Vec<String> {
+        let names = self
+            .0
+            .keys()
+            .filter_map(|path| path.strip_prefix(directory));
+        let names = names.filter_map(|name| name.strip_prefix('/'));
+        names.map(str::to_owned).collect()
+    }
 }
 
 impl ContentSource for Fixture {
     fn content(&self, digest: &Digest) -> Option<Arc<[u8]>> {
-        self.kept.lock().unwrap().get(digest)
+        let stored = Stored {
+            contents: &self.kept.lock().unwrap(),
+            stores: &BTreeSet::from(["t/store".to_owned()]),
+            files: &Files(self.side.clone()),
+        };
+        stored.content(digest)
     }
 }
 
@@ -79,6 +96,7 @@ impl Fixture {
             temp,
             root,
             config,
+            side: BTreeMap::new(),
             kept: Mutex::default(),
         }
     }
@@ -147,9 +165,13 @@ impl Fixture {
 
     /// What the manifests ask for; the contents they hold are kept.
     pub fn desired(&self, yaml: &str) -> Vec<Desired> {
+        self.desired_of(self.host().as_ref(), yaml)
+    }
+
+    fn desired_of(&self, host: &dyn Provider, yaml: &str) -> Vec<Desired> {
         let declared = self.declare(yaml);
-        let files = Files(BTreeMap::new());
-        let normalised = block(self.host().normalise(&declared, &files, true));
+        let files = Files(self.side.clone());
+        let normalised = block(host.normalise(&declared, &files, true));
         assert!(normalised.problems.is_empty(), "{}", normalised.problems);
         self.kept.lock().unwrap().extend(normalised.contents);
         normalised.desired
@@ -158,18 +180,23 @@ impl Fixture {
     /// The problems of manifests, one a line.
     pub fn problems(&self, yaml: &str) -> String {
         let declared = self.declare(yaml);
-        let files = Files(BTreeMap::new());
+        let files = Files(self.side.clone());
         let mut problems = block(self.host().normalise(&declared, &files, true)).problems;
         problems.sort();
         problems.to_string()
     }
 
     pub fn look(&self, yaml: &str) -> Looked {
-        self.look_with(self.host().as_ref(), yaml)
+        let host = self.host();
+        let desired = self.desired_of(host.as_ref(), yaml);
+        self.looked(host.as_ref(), desired)
     }
 
     pub fn look_with(&self, host: &dyn Provider, yaml: &str) -> Looked {
-        let desired = self.desired(yaml);
+        self.looked(host, self.desired(yaml))
+    }
+
+    fn looked(&self, host: &dyn Provider, desired: Vec<Desired>) -> Looked {
         let snapshot = block(host.observe(&desired));
         self.kept.lock().unwrap().extend(snapshot.contents.clone());
         let comparison = compare(&desired, &snapshot, &[], Timestamp::UNIX_EPOCH);

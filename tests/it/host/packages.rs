@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use super::fixture::Fixture;
 
 /// A root with packages: name, dpkg's words for the status, version.
-fn root(packages: &[(&str, &str, &str)]) -> Fixture {
+pub(super) fn root(packages: &[(&str, &str, &str)]) -> Fixture {
     let fixture = Fixture::new();
     let mut status = String::new();
     for (name, words, version) in packages {
@@ -25,7 +25,7 @@ fn root(packages: &[(&str, &str, &str)]) -> Fixture {
 }
 
 /// Puts files of a package there, with its lists.
-fn install(fixture: &Fixture, package: &str, files: &[(&str, &str)]) {
+pub(super) fn install(fixture: &Fixture, package: &str, files: &[(&str, &str)]) {
     let mut list = "/.\n".to_owned();
     let mut digests = String::new();
     for (path, content) in files {

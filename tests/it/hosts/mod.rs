@@ -22,6 +22,7 @@ mod liars;
 mod listeners;
 mod packages;
 mod takeover;
+mod trees;
 mod way_in;
 
 /// The names of the hosts.

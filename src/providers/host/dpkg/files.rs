@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::status::Entry;
 use super::{damaged, place, read};
 use crate::model::{Reason, ReasonCode};
-use crate::providers::host::capability::hex;
+use crate::providers::host::filetree::bounds::Bounds;
 use crate::providers::host::fs::{Fs, HostPath, Look, NodeType, Want};
 use crate::providers::host::glob::Globs;
 use crate::providers::host::path::MAX_DEPTH;
@@ -40,22 +40,39 @@ pub struct Wrong {
 /// Files that differ, by address.
 pub type Differing = BTreeMap<String, Wrong>;
 
-/// The files of a package whose content is not the package's, but for those that `ignore` matches.
+/// Which files of a package count.
+pub struct Which<'a> {
+    /// Globs of whole paths that do not.
+    pub ignore: &'a Globs,
+    /// The bounds of a tree that the package is looked at for: then directories and links that are gone count too, and
+    /// what is not the tree's counts where a reinstallation would replace it.
+    pub bounds: Option<&'a Bounds>,
+}
+
+/// The files of a package that are not as it brought them.
 ///
 /// # Errors
 /// dpkg's lists or a file could not be read.
-pub fn differing(fs: &dyn Fs, entry: &Entry, ignore: &Globs) -> Result<Differing, Reason> {
+pub fn differing(fs: &dyn Fs, entry: &Entry, which: &Which<'_>) -> Result<Differing, Reason> {
     let mut found = Differing::new();
-    for own in owned(fs, entry)? {
+    for own in Layout::of(fs)?.owned(fs, entry)? {
         let whole = [b"/", own.place.relative().as_slice()].concat();
-        if ignore.matches(&own.listed) || ignore.matches(&whole) {
+        let is_told = own.digest.is_some() || which.bounds.is_some();
+        if own.is_conffile
+            || !is_told
+            || which.ignore.matches(&own.listed)
+            || which.ignore.matches(&whole)
+        {
             continue;
         }
-        let what = match own.is_diverted_by_hand {
-            true => Some(DIVERTED),
-            false => differs(fs, &own.lies, &own.digest)?,
+        let what = match (own.is_diverted_by_hand, &own.digest) {
+            (true, _) => Some(DIVERTED),
+            (false, Some(digest)) => differs(fs, &own.lies, digest)?,
+            (false, None) => no_file_differs(fs, &own.lies)?,
         };
-        if let Some(what) = what {
+        let counts = which.bounds.is_none_or(|bounds| bounds.counts(&own.place));
+        let is_replaced = |what: &str| matches!(what, CHANGED | TOO_LARGE);
+        if let Some(what) = what.filter(|what| counts || is_replaced(what)) {
             let path = own.lies;
             found.insert(own.place.address().0, Wrong { what, path });
         }
@@ -63,51 +80,85 @@ pub fn differing(fs: &dyn Fs, entry: &Entry, ignore: &Globs) -> Result<Differing
     Ok(found)
 }
 
-/// The files of a package: their addresses, and where they lie.
+/// All that a package lists: the addresses, and where they lie.
 ///
 /// # Errors
 /// dpkg's lists could not be read.
 pub fn places(fs: &dyn Fs, entry: &Entry) -> Result<Vec<(String, HostPath)>, Reason> {
-    let owned = owned(fs, entry)?.into_iter();
+    let owned = Layout::of(fs)?.owned(fs, entry)?.into_iter();
     Ok(owned.map(|own| (own.place.address().0, own.lies)).collect())
 }
 
-/// A file of a package.
-struct Own {
+/// A path of a package.
+pub struct Own {
     /// As dpkg lists it.
-    listed: Vec<u8>,
-    place: HostPath,
+    pub listed: Vec<u8>,
+    pub place: HostPath,
     /// Its place, or where it was moved aside.
-    lies: HostPath,
-    digest: String,
-    is_diverted_by_hand: bool,
+    pub lies: HostPath,
+    /// The MD5 digest of a file; none of directories, links and configuration files.
+    pub digest: Option<[u8; 16]>,
+    pub is_conffile: bool,
+    pub is_diverted_by_hand: bool,
 }
 
-fn owned(fs: &dyn Fs, entry: &Entry) -> Result<Vec<Own>, Reason> {
-    let merged = Merged::of(fs)?;
-    let diverted = diversions(fs)?;
-    let listed = listed(fs, entry)?;
-    let mut owned = Vec::new();
-    for (path, digest) in digests(fs, entry, &listed, &merged)? {
-        let path = [b"/", path.as_slice()].concat();
-        // dpkg puts configuration files into the digests that it makes itself, and the tools of packages do not.
-        if !listed.contains(&path) || entry.conffiles.iter().any(|one| one.path == path) {
-            continue;
-        }
-        let diversion = diverted.get(&path).filter(|one| one.by != entry.name);
-        let place = merged.place(&path)?;
-        owned.push(Own {
-            lies: match diversion {
-                Some(diversion) => merged.place(&diversion.to)?,
-                None => place.clone(),
-            },
-            place,
-            digest,
-            is_diverted_by_hand: diversion.is_some_and(|one| one.by == BY_HAND),
-            listed: path,
-        });
+/// What decides where the paths of all packages lie.
+pub struct Layout {
+    merged: Merged,
+    diverted: BTreeMap<Vec<u8>, Diversion>,
+}
+
+impl Layout {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The diversions could not be read.
+    pub fn of(fs: &dyn Fs) -> Result<Self, Reason> {
+        Ok(Self {
+            merged: Merged::of(fs),
+            diverted: diversions(fs)?,
+        })
     }
-    Ok(owned)
+
+    /// Where a path that dpkg knows lies.
+    ///
+    /// # Errors
+    /// It is no path.
+    pub fn place(&self, path: &[u8]) -> Result<HostPath, Reason> {
+        self.merged.place(path)
+    }
+
+    /// All that a package lists. Of one that is gone, its configuration files and their directories.
+    ///
+    /// # Errors
+    /// dpkg's lists could not be read.
+    pub fn owned(&self, fs: &dyn Fs, entry: &Entry) -> Result<Vec<Own>, Reason> {
+        let listed = listed(fs, entry)?;
+        let digests = match entry.is_there() {
+            true => digests(fs, entry, &listed, &self.merged)?,
+            false => BTreeMap::new(),
+        };
+        let conffiles: BTreeSet<&[u8]> = entry.conffiles.iter().map(|one| &*one.path).collect();
+        let mut owned = Vec::with_capacity(listed.len());
+        for path in listed.into_iter().filter(|path| path != b"/.") {
+            // dpkg puts configuration files into the digests that it makes itself, and the tools of packages do not.
+            let is_conffile = !entry.is_there() || conffiles.contains(&*path);
+            let diversion = self.diverted.get(&path).filter(|one| one.by != entry.name);
+            let place = self.merged.place(&path)?;
+            owned.push(Own {
+                lies: match diversion {
+                    Some(diversion) => self.merged.place(&diversion.to)?,
+                    None => place.clone(),
+                },
+                place,
+                digest: digests.get(&path).copied().filter(|_| !is_conffile),
+                is_conffile,
+                is_diverted_by_hand: diversion.is_some_and(|one| one.by == BY_HAND),
+                listed: path,
+            });
+        }
+        Ok(owned)
+    }
 }
 
 /// The configuration files of a package that are not as it brought them.
@@ -119,7 +170,7 @@ pub fn differing_conffiles(
     entry: &Entry,
     ignore: &Globs,
 ) -> Result<Differing, Reason> {
-    let merged = Merged::of(fs)?;
+    let merged = Merged::of(fs);
     let mut found = Differing::new();
     for conffile in &entry.conffiles {
         let lies = merged.place(&conffile.path)?;
@@ -129,7 +180,10 @@ pub fn differing_conffiles(
         if ignore.matches(&conffile.path) {
             continue;
         }
-        if let Some(what) = differs(fs, &lies, digest)? {
+        let Some(digest) = md5_of(digest.to_ascii_lowercase().as_bytes()) else {
+            continue;
+        };
+        if let Some(what) = differs(fs, &lies, &digest)? {
             let address = lies.address().0;
             found.insert(address, Wrong { what, path: lies });
         }
@@ -138,16 +192,27 @@ pub fn differing_conffiles(
 }
 
 /// What is wrong with one file; none where nothing is.
-fn differs(fs: &dyn Fs, path: &HostPath, digest: &str) -> Result<Option<&'static str>, Reason> {
+fn differs(fs: &dyn Fs, path: &HostPath, digest: &[u8]) -> Result<Option<&'static str>, Reason> {
     match fs.look(path, Want::Md5) {
         Look::Absent => Ok(Some(MISSING)),
         Look::Present(node, _) if node.node_type != NodeType::File => Ok(Some(CHANGED)),
         Look::Present(_, None) => Ok(Some(TOO_LARGE)),
-        Look::Present(_, Some(md5)) => {
-            let same = hex(&md5) == digest;
-            Ok((!same).then_some(CHANGED))
-        }
+        Look::Present(_, Some(md5)) => Ok((*md5 != *digest).then_some(CHANGED)),
         Look::Unseen(reason) if reason.code == ReasonCode::Redirected => Ok(Some(REDIRECTED)),
+        Look::Unseen(reason) => Err(reason),
+    }
+}
+
+/// As [`differs`], for what dpkg has no digest of: a directory or a link. Where a link leads it does not know.
+fn no_file_differs(fs: &dyn Fs, path: &HostPath) -> Result<Option<&'static str>, Reason> {
+    match fs.look(path, Want::Nothing) {
+        Look::Absent => Ok(Some(MISSING)),
+        Look::Present(node, _) => {
+            let may = matches!(node.node_type, NodeType::Directory | NodeType::Symlink);
+            Ok((!may).then_some(CHANGED))
+        }
+        // What lies in it is told.
+        Look::Unseen(reason) if reason.code == ReasonCode::Redirected => Ok(None),
         Look::Unseen(reason) => Err(reason),
     }
 }
@@ -161,13 +226,13 @@ fn info(entry: &Entry, what: &str) -> HostPath {
     place(&["info", &name])
 }
 
-/// Relative paths with their digests.
+/// Whole paths with their digests.
 fn digests(
     fs: &dyn Fs,
     entry: &Entry,
     listed: &BTreeSet<Vec<u8>>,
     merged: &Merged,
-) -> Result<Vec<(Vec<u8>, String)>, Reason> {
+) -> Result<BTreeMap<Vec<u8>, [u8; 16]>, Reason> {
     let path = info(entry, "md5sums");
     let Some(text) = read(fs, &path, MAX_LIST)? else {
         // A package may have nothing but directories. Otherwise somebody took the digests away.
@@ -180,23 +245,35 @@ fn digests(
                 }
             }
         }
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     };
-    let mut digests = Vec::new();
+    let mut digests = BTreeMap::new();
     for line in lines(&text, &path)? {
         let (digest, file) = line
             .split_at_checked(32)
-            .and_then(|(digest, rest)| Some((digest, rest.strip_prefix(b"  ")?)))
-            .filter(|(digest, file)| digest.iter().all(is_lower_hex) && !file.is_empty())
+            .and_then(|(digest, rest)| Some((md5_of(digest)?, rest.strip_prefix(b"  ")?)))
+            .filter(|(_, file)| !file.is_empty())
             .ok_or_else(|| damaged(&path, "a line has no digest"))?;
-        let digest = String::from_utf8_lossy(digest).into_owned();
-        digests.push((file.to_vec(), digest));
+        digests.insert([b"/", file].concat(), digest);
     }
     Ok(digests)
 }
 
-fn is_lower_hex(byte: &u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+/// A digest from its 32 digits in lower case.
+fn md5_of(digits: &[u8]) -> Option<[u8; 16]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut digest = [0; 16];
+    if digits.len() != 32 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(digest)
 }
 
 /// The paths that dpkg says are the package's, from the top.
@@ -259,7 +336,7 @@ fn diversions(fs: &dyn Fs) -> Result<BTreeMap<Vec<u8>, Diversion>, Reason> {
 struct Merged(BTreeSet<&'static str>);
 
 impl Merged {
-    fn of(fs: &dyn Fs) -> Result<Self, Reason> {
+    fn of(fs: &dyn Fs) -> Self {
         let mut merged = BTreeSet::new();
         for name in MERGED {
             let path = HostPath(vec![name.as_bytes().to_vec()]);
@@ -271,7 +348,7 @@ impl Merged {
                 merged.insert(name);
             }
         }
-        Ok(Self(merged))
+        Self(merged)
     }
 
     /// Where a path of a package's lies.

@@ -6,7 +6,9 @@
 //! **Invariant:** a database that is not there, damaged or at odds with itself is a reason and never "not installed". It
 //! lies on the host: whoever took root there can have changed it together with the files.
 
+pub mod alternatives;
 pub mod files;
+pub mod lists;
 pub mod status;
 pub mod version;
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use self::status::Entry;
 use super::fs::{Fs, HostPath, Look, Want};
-use crate::model::{Reason, ReasonCode};
+use crate::model::{Digest, Reason, ReasonCode};
 
 /// The largest status file, in bytes. That of a machine with 3,000 packages has 4 MiB.
 const MAX_STATUS: u64 = 64 << 20;
@@ -115,6 +117,22 @@ impl Database {
             .map(|(name, _)| name.clone())
     }
 
+    /// All packages of which anything is there, if only configuration files, by the names that [`find`](Self::find) knows.
+    pub fn all(&self) -> impl Iterator<Item = (String, &Entry)> {
+        let entries = self.by_name.values().flatten();
+        let there = entries.filter(|entry| entry.status != "not-installed");
+        there.map(|entry| {
+            let is_native = self.native.as_ref().is_none_or(|native| {
+                entry.architecture == *native || matches!(&*entry.architecture, "all" | "")
+            });
+            let name = match is_native {
+                true => entry.name.clone(),
+                false => format!("{}:{}", entry.name, entry.architecture),
+            };
+            (name, entry)
+        })
+    }
+
     /// The package of this name; none where it is not there, or there are but its configuration files.
     ///
     /// # Errors
@@ -169,6 +187,19 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// What changes whenever dpkg does anything.
+///
+/// # Errors
+/// Its database could not be read.
+pub fn mark(fs: &dyn Fs) -> Result<(Option<Digest>, Vec<String>), Reason> {
+    let status = match fs.look(&place(&["status"]), Want::Digest) {
+        Look::Absent => None,
+        Look::Present(node, _) => node.content.map(|content| content.digest),
+        Look::Unseen(reason) => return Err(reason),
+    };
+    Ok((status, updates(fs)?))
 }
 
 /// The names of the files that dpkg keeps until it writes the status file anew, in order.

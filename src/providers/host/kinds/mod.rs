@@ -9,6 +9,7 @@ mod authorized_keys;
 mod cron;
 mod directory;
 mod file;
+mod file_tree;
 mod privileged;
 mod remedy;
 mod symlink;
@@ -34,15 +35,17 @@ pub const SYMLINK: &str = "Symlink";
 pub const AUTHORIZED_KEYS: &str = "AuthorizedKeys";
 pub const PRIVILEGED_FILES: &str = "PrivilegedFiles";
 pub const CRON: &str = "Cron";
+pub const FILE_TREE: &str = "FileTree";
 
 /// All kinds that a manifest may name and that are of files.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     FILE,
     DIRECTORY,
     SYMLINK,
     AUTHORIZED_KEYS,
     PRIVILEGED_FILES,
     CRON,
+    FILE_TREE,
 ];
 
 /// The option that says why a resource could not be made comparable on the target as it is now.
@@ -90,6 +93,7 @@ pub fn decode<'a>(declared: &'a Declared, decoding: &mut Decoding<'_>) -> Vec<Dr
         AUTHORIZED_KEYS => authorized_keys::decode(declared, &mut spec, decoding),
         PRIVILEGED_FILES => one(privileged::decode(declared, &mut spec, decoding)),
         CRON => one(cron::decode(declared, &mut spec, decoding)),
+        FILE_TREE => one(file_tree::decode(declared, &mut spec, decoding)),
         other => match parts::of(&declared.id.kind) {
             Some(part) => part.decode(declared, &mut spec, decoding),
             None => {

@@ -9,6 +9,7 @@ use crate::document::{Declared, Yaml, YamlValue};
 use crate::model::{Contents, Problems, Reason, Value};
 use crate::ports::SideFiles;
 use crate::providers::host::capability;
+use crate::providers::host::filetree::Baselines;
 use crate::providers::host::fs::HostPath;
 use crate::providers::host::owner::{TargetNames, User};
 use crate::providers::host::parts::{Form, Forms, Question};
@@ -33,6 +34,9 @@ pub struct Decoding<'a> {
     pub used: BTreeSet<String>,
     /// How many bytes of files beside manifests may still be made by putting values in.
     pub budget: usize,
+    /// What the trees of this target are held against, and the directories with their contents.
+    pub trees: Baselines,
+    pub stores: BTreeSet<String>,
     /// Why the resource that is being decoded cannot be resolved on the target as it is now.
     pub unresolved: Option<Reason>,
 }
@@ -182,16 +186,22 @@ impl Decoding<'_> {
         }
     }
 
-    /// The bytes of a file beside the manifest, with the target's values in it.
-    pub fn side_file(&mut self, declared: &Declared, node: &Yaml) -> Option<Arc<[u8]>> {
+    /// The path in the baseline of what lies beside the manifest.
+    pub fn beside(&mut self, declared: &Declared, node: &Yaml) -> Option<String> {
         let text = node.text(&mut self.problems)?;
-        let Some(path) = beside(&declared.directory, text) else {
+        let path = beside(&declared.directory, text);
+        if path.is_none() {
             self.problems.push(
                 node.problem("the path leaves the baseline's directory")
                     .hint("name a file by its path relative to this manifest"),
             );
-            return None;
-        };
+        }
+        path
+    }
+
+    /// The bytes of a file beside the manifest, with the target's values in it.
+    pub fn side_file(&mut self, declared: &Declared, node: &Yaml) -> Option<Arc<[u8]>> {
+        let path = self.beside(declared, node)?;
         self.files
             .read(&path)
             .and_then(|bytes| {

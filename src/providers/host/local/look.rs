@@ -5,12 +5,13 @@
 //!
 //! **Invariant:** nothing but a regular file is read; what moved while it was read is never reported as seen.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 use rustix::fs::{
-    AtFlags, FileType, OFlags, Statx, StatxAttributes, StatxFlags, readlinkat, statx,
+    AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags, openat, readlinkat, statx,
 };
 use rustix::io::Errno;
 
@@ -24,6 +25,11 @@ const BUFFER_BYTES: usize = 128 << 10;
 /// A larger file is told apart by its inode, size and time and not by its content, which could never be kept for undo:
 /// a sparse file of exabytes must not hold up a run.
 pub const MAX_HASHED_BYTES: u64 = 1 << 30;
+
+thread_local! {
+    /// What files are read through, made once a thread.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 enum Attempt {
     Done(Look),
@@ -44,6 +50,65 @@ pub fn look(dir: impl AsFd, path: &HostPath, shown: &HostPath, want: Want) -> Lo
         ReasonCode::Unstable,
         format!("{} kept changing while it was read", shown.address()),
     ))
+}
+
+/// Looks at entries of one directory, which is found once.
+pub fn look_in(
+    root: impl AsFd,
+    dir: &HostPath,
+    names: &[&[u8]],
+    want: Want,
+    seen: &mut dyn FnMut(usize, Look),
+) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let opened = open::open_below(root.as_fd(), &dir.0, flags);
+    for (at, name) in names.iter().enumerate() {
+        let quick = match &opened {
+            Ok(dir) => regular_file(dir, name, want).ok().flatten(),
+            Err(_) => None,
+        };
+        let answer = quick.unwrap_or_else(|| {
+            let shown = dir.join(name);
+            match &opened {
+                Ok(dir) => look(dir, &HostPath(vec![name.to_vec()]), &shown, want),
+                Err(_) => look(root.as_fd(), &shown, &shown, want),
+            }
+        });
+        seen(at, answer);
+    }
+}
+
+/// A look at a regular file by its name in an open directory, with as few calls as tell as much as [`look`]: that the name
+/// led to the inode that was read, and that it stood still, shows afterwards. None where it is anything else, or moved.
+fn regular_file(dir: &OwnedFd, name: &[u8], want: Want) -> Result<Option<Look>, Errno> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let before = statx(
+        dir,
+        name,
+        flags,
+        StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
+    )?;
+    let is_file = FileType::from_raw_mode(before.stx_mode.into()) == FileType::RegularFile;
+    if !is_file || want == Want::Nothing {
+        return Ok(None);
+    }
+    // One name leads nowhere else when it is not followed.
+    let flags = OFlags::RDONLY
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::NOATIME
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC;
+    let file = openat(dir, name, flags, Mode::empty())?;
+    let attributes = xattr::read(Handle::Open(file.as_fd()))?;
+    let (content, bytes) = read(&file, &before, want)?;
+    if !unmoved(&before, &status(&file)?) {
+        return Ok(None);
+    }
+    let mut node = node_from(NodeType::File, &before);
+    node.content = Some(content);
+    node.carry(attributes);
+    Ok(Some(Look::Present(Box::new(node), bytes)))
 }
 
 /// What the system says of an inode, without its path.
@@ -113,11 +178,17 @@ fn attempt(
     } else {
         attributes_of(&place, dir, path, node_type)?
     };
-    node.capabilities = attributes.capabilities;
-    node.acl = attributes.acl;
-    node.default_acl = attributes.default_acl;
-    node.xattrs = attributes.others;
+    node.carry(attributes);
     Ok(Attempt::Done(Look::Present(Box::new(node), bytes)))
+}
+
+impl Node {
+    fn carry(&mut self, attributes: Attributes) {
+        self.capabilities = attributes.capabilities;
+        self.acl = attributes.acl;
+        self.default_acl = attributes.default_acl;
+        self.xattrs = attributes.others;
+    }
 }
 
 fn node_from(node_type: NodeType, status: &Statx) -> Node {
@@ -176,13 +247,13 @@ fn read(file: &OwnedFd, status: &Statx, want: Want) -> Result<Read, Errno> {
     };
     let mut kept = (matches!(want, Want::Bytes { .. }) && status.stx_size <= max_bytes)
         .then(|| Vec::with_capacity(usize::try_from(status.stx_size).unwrap_or(0)));
-    let room = usize::try_from(status.stx_size.saturating_add(1)).unwrap_or(BUFFER_BYTES);
-    let mut buffer = vec![0; room.clamp(4096, BUFFER_BYTES)];
+    let mut buffer = BUFFER.take();
+    buffer.resize(BUFFER_BYTES, 0);
     let mut hasher = blake3::Hasher::new();
     let mut md5 = (want == Want::Md5).then(Md5::new);
     let mut size = 0_u64;
     loop {
-        let length = match rustix::io::read(file, &mut buffer) {
+        let length = match rustix::io::read(file, &mut buffer[..]) {
             Ok(0) => break,
             Ok(length) => length,
             Err(Errno::INTR) => continue,
@@ -203,6 +274,7 @@ fn read(file: &OwnedFd, status: &Statx, want: Want) -> Result<Read, Errno> {
             kept.extend_from_slice(&buffer[..length]);
         }
     }
+    BUFFER.set(buffer);
     let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
     let kept = match md5 {
         Some(md5) => Some(Arc::from(md5.finalize().as_slice())),

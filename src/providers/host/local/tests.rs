@@ -338,3 +338,85 @@ fn other_names_are_not_tidied() {
     place.fs.tidy(&path("/d/f"), "n", &judge).unwrap();
     assert_eq!(place.names(), before);
 }
+
+// Goal: looks at many entries of a directory by their names tell exactly what single looks tell, of every sort of entry,
+// of one that is not there and of a directory that is a link.
+#[test]
+fn many_looks_tell_what_single_ones_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    std::fs::create_dir(at("dir")).unwrap();
+    std::fs::write(at("dir/empty"), "").unwrap();
+    std::fs::write(at("dir/large"), vec![7; 300_000]).unwrap();
+    std::fs::create_dir(at("dir/sub")).unwrap();
+    std::os::unix::fs::symlink("large", at("dir/link")).unwrap();
+    std::os::unix::fs::symlink("dir", at("way")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("dir/pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let fs = LocalFs::open(temp.path()).unwrap();
+    let names: [&[u8]; 6] = [b"empty", b"large", b"link", b"none", b"pipe", b"sub"];
+    for dir in [b"dir", b"way"] {
+        let dir = HostPath(vec![dir.to_vec()]);
+        for want in [
+            Want::Nothing,
+            Want::Digest,
+            Want::Bytes {
+                unless: None,
+                max_bytes: 10,
+            },
+        ] {
+            let mut seen = Vec::new();
+            fs.look_in(&dir, &names, want, &mut |at, look| seen.push((at, look)));
+            assert_eq!(seen.len(), names.len());
+            for (at, look) in seen {
+                let single = fs.look(&dir.join(names[at]), want);
+                assert_eq!(format!("{look:?}"), format!("{single:?}"));
+            }
+        }
+    }
+}
+
+// Goal: a file that grows while it is hashed is never seen as something that it was at no moment.
+// Method: another thread appends all the while; whatever is reported has to be a whole number of its blocks.
+#[test]
+fn a_file_that_grows_is_seen_whole_or_not() {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("log"), vec![1; 400_000]).unwrap();
+    let fs = LocalFs::open(temp.path()).unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let path = temp.path().join("log");
+            let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+            while !ended.load(Ordering::SeqCst) {
+                file.write_all(&[1; 1000]).unwrap();
+                if file.metadata().unwrap().len() > 8 << 20 {
+                    file.set_len(400_000).unwrap();
+                }
+            }
+        });
+        for _ in 0..40 {
+            fs.look_in(
+                &HostPath::default(),
+                &[b"log"],
+                Want::Digest,
+                &mut |_, look| {
+                    if let Look::Present(node, _) = look {
+                        let content = node.content.unwrap();
+                        let whole = vec![1; usize::try_from(node.size).unwrap()];
+                        assert_eq!(content, crate::model::Blob::of(&whole));
+                    }
+                },
+            );
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+}

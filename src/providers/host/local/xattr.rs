@@ -72,18 +72,21 @@ impl Handle<'_> {
 
 /// Calls with a small buffer first and the largest possible one where that was too small.
 fn sized(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
-    for size in [512, MAX_BYTES] {
-        let mut buffer = vec![0; size];
-        match call(&mut buffer) {
-            Err(Errno::RANGE) => {}
-            Err(errno) => return Err(errno),
-            Ok(length) => {
-                buffer.truncate(length);
-                return Ok(buffer);
-            }
+    let mut small = [0; 512];
+    match call(&mut small) {
+        Err(Errno::RANGE) => {}
+        Err(errno) => return Err(errno),
+        Ok(length) => return Ok(small[..length].to_vec()),
+    }
+    let mut large = vec![0; MAX_BYTES];
+    match call(&mut large) {
+        Err(Errno::RANGE) => Err(Errno::FBIG),
+        Err(errno) => Err(errno),
+        Ok(length) => {
+            large.truncate(length);
+            Ok(large)
         }
     }
-    Err(Errno::FBIG)
 }
 
 /// Whether an attribute belongs to the state of a file: not those that the system makes by itself from the content.

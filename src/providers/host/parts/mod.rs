@@ -10,7 +10,7 @@
 pub(super) mod accounts;
 mod firewall;
 mod listeners;
-mod package;
+pub(super) mod package;
 mod sysctl;
 
 use std::cell::OnceCell;

@@ -78,6 +78,7 @@ fn a_host_proposes_nothing() {
         &[one.clone(), two.clone()],
         vec![(one.id.clone(), evil.clone()), (stranger, evil)],
         sent,
+        &Baselines::default(),
     );
     assert_eq!(seen.observations.len(), 2);
     let first = &seen.observations[&one.id];
@@ -119,7 +120,13 @@ fn a_listing_stays_in_its_place() {
         one_way: None,
     };
     let answered = vec![(top.id.clone(), answer)];
-    let seen = snapshot(&[top.clone(), inner], answered, Contents::default());
+    let desired = [top.clone(), inner];
+    let seen = snapshot(
+        &desired,
+        answered,
+        Contents::default(),
+        &Baselines::default(),
+    );
     let listing = seen.observations[&top.id].listing.as_ref().unwrap();
     assert!(matches!(listing.complete, Completeness::Partial(_)));
     let left: Vec<_> = listing

@@ -7,7 +7,10 @@
 //! tell for certain is "not evaluated".
 
 mod apt;
+mod listed;
 mod terms;
+
+pub use listed::{judge_listed, terms_of_tree};
 
 use self::terms::{Terms, Version};
 use super::{Part, View, address, nowhere};
@@ -26,7 +29,9 @@ use crate::providers::host::place;
 use crate::providers::host::tree::Keep;
 
 /// The place of all packages.
-const PLACE: &str = "package";
+pub const PLACE: &str = "package";
+/// The kind of one.
+pub const KIND: &str = "Package";
 const STATUS: &str = "status";
 const HELD: &str = "held";
 const VERSION: &str = "version";
@@ -42,7 +47,7 @@ pub struct Package;
 
 impl Part for Package {
     fn kind(&self) -> &'static str {
-        "Package"
+        KIND
     }
 
     fn decode<'a>(
@@ -120,7 +125,7 @@ impl Part for Package {
     }
 
     fn remedy(&self, desired: &Desired, observed: &Observed) -> Option<State> {
-        remedy(desired, observed.state()?)
+        Some(remedy(desired.expected()?, observed.state()?))
     }
 
     fn one_way(&self, desired: &Desired, observed: &Observed) -> Option<String> {
@@ -138,10 +143,10 @@ impl Part for Package {
 
     fn by_hand(&self, desired: &Desired, observed: &Observed) -> Option<String> {
         let state = observed.state()?;
-        if remedy(desired, state)? != *state {
+        let expected = desired.expected()?;
+        if remedy(expected, state) != *state {
             return None;
         }
-        let expected = desired.expected()?;
         let differs = |field: &str| {
             expected.contains_key(field)
                 && state.fields.get(field) != Some(&Value::Map(Fields::new()))
@@ -158,8 +163,7 @@ impl Part for Package {
 }
 
 /// What a step can bring about: all that is expected, but for files that apt would leave as they are.
-fn remedy(desired: &Desired, state: &State) -> Option<State> {
-    let expected = desired.expected()?;
+fn remedy(expected: &Fields, state: &State) -> State {
     let mut fields = state.fields.clone();
     for (field, value) in expected {
         match field.as_str() {
@@ -181,7 +185,7 @@ fn remedy(desired: &Desired, state: &State) -> Option<State> {
             }
         }
     }
-    Some(State::of(fields))
+    State::of(fields)
 }
 
 /// The entries of a field that is a map.
@@ -217,7 +221,7 @@ fn state(
         fields.insert(VERSION.to_owned(), Value::Text(version));
     }
     if let Some(verify) = &terms.verify {
-        let differing = files::differing(host.fs, entry, &verify.ignore)?;
+        let differing = files::differing(host.fs, entry, &verify.which())?;
         let mut keep = Keep {
             contents: keep,
             bytes_left: host.keep_bytes,

@@ -5,8 +5,13 @@
 use super::{CONFFILES, FILES, FOUND, HELD, INSTALLED, STATUS, VERSION, version};
 use crate::document::{Fields as YamlFields, Yaml, YamlValue};
 use crate::model::{Fields, TERMS, Value};
+use crate::providers::host::dpkg::files::Which;
+use crate::providers::host::filetree::bounds::Bounds;
 use crate::providers::host::glob::Globs;
 use crate::providers::host::kinds::Decoding;
+
+/// In the terms: the bounds of the tree that a package is looked at for.
+pub const TREE: &str = "tree";
 
 /// How the version counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +35,8 @@ pub struct Verify {
     texts: Vec<String>,
     pub ignore: Globs,
     pub conffiles: bool,
+    /// Those of the tree that the package is looked at for.
+    bounds: Option<Bounds>,
 }
 
 /// What a manifest asks for.
@@ -80,7 +87,14 @@ impl Terms {
                 let conffiles = terms.contains_key("conffiles");
                 Some(Verify::new(texts.collect(), conffiles))
             }
-            _ => None,
+            _ => match terms.get(TREE) {
+                // Bounds that cannot be understood are those of no tree: all files count.
+                Some(Value::Map(tree)) => Some(Verify {
+                    bounds: Bounds::of(tree),
+                    ..Verify::new(Vec::new(), false)
+                }),
+                _ => None,
+            },
         };
         Self { version, verify }
     }
@@ -139,6 +153,15 @@ impl Verify {
             ignore: Globs::new(&texts).unwrap_or_default(),
             texts,
             conffiles,
+            bounds: None,
+        }
+    }
+
+    /// Which files count.
+    pub fn which(&self) -> Which<'_> {
+        Which {
+            ignore: &self.ignore,
+            bounds: self.bounds.as_ref(),
         }
     }
 }
