@@ -20,6 +20,7 @@ mod kernel;
 mod liars;
 mod listeners;
 mod packages;
+mod services;
 mod takeover;
 mod way_in;
 
