@@ -11,5 +11,6 @@ mod manifests;
 pub mod mount;
 mod packages;
 mod restoring;
+mod services;
 mod sysctl;
 mod tampering;

@@ -206,17 +206,13 @@ fn see(
     };
     let found = files::found(host.fs, &strange, &mut keep)?;
     let is_wanted = files::is_wanted(host.fs, name)?;
-    if unit.file_state == "disabled" && is_wanted {
-        let text = "two observers disagree: systemd says that it is disabled, and a link in /etc/systemd/system enables it";
-        return Err(Reason::new(ReasonCode::Unstable, text));
-    }
     let load = if is_masked { LOADED } else { &unit.load };
     let word = match unit.file_state.as_str() {
         // Only the links tell.
         _ if is_masked => Value::Bool(is_wanted),
         "enabled" => Value::Bool(true),
-        "disabled" => Value::Bool(false),
-        "" => Value::Bool(is_wanted),
+        // The next boot reads the disk.
+        "disabled" | "" => Value::Bool(is_wanted),
         other => Value::text(escape(other.as_bytes())),
     };
     Ok(State::of(Fields::from([
@@ -239,7 +235,16 @@ fn ask(machine: &dyn Machine, name: &str) -> Result<Unit, Reason> {
     let arguments = ["show", "--no-pager", unit::PROPERTIES, "--", name];
     let said = machine.call(SYSTEMCTL, &arguments, b"", PATIENCE)?;
     let text = match Unit::parse(&said.output) {
-        Some(unit) if said.succeeded => return Ok(unit),
+        Some(mut unit) if said.succeeded => {
+            if unit.load == LOADED {
+                // Afresh from the disk, where `show` tells what was read before.
+                let arguments = ["is-enabled", "--", name];
+                let said = machine.call(SYSTEMCTL, &arguments, b"", PATIENCE)?;
+                let word = String::from_utf8_lossy(&said.output);
+                unit.file_state = word.lines().next().unwrap_or_default().to_owned();
+            }
+            return Ok(unit);
+        }
         _ if said.succeeded => "what systemctl says of it is not understood".to_owned(),
         _ => format!("systemctl cannot ask systemd: {}", words(&said)),
     };
