@@ -2,6 +2,7 @@
 //!
 //! Needs the machine that `tests/peers/nspawn.sh` boots, and the static worker.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,17 +67,21 @@ for unit in ssh cron own debug-shell systemd-networkd; do
   systemctl show -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths $unit.service
 done
 cd / && find etc/systemd/system run/systemd/system -name '*.service' -printf '%p %l\n' -o -name '*.conf' -print | grep -v control | sort
-cat etc/systemd/system/own.service.d/* run/systemd/system/own.service.d/* etc/systemd/system/ssh.service 2>/dev/null
-true
+cat etc/systemd/system/own.service.d/* run/systemd/system/own.service.d/* etc/systemd/system/ssh.service 2>/dev/null || true
 ";
 
-struct Machine(PathBuf);
+/// The machine, while it is one test's.
+struct Machine {
+    dir: PathBuf,
+    // Held, not read: the lock goes with the file.
+    _turn: File,
+}
 
 impl Machine {
     fn sh(&self, script: &str) -> String {
         let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/nspawn.sh");
         let mut command = Command::new("bash");
-        command.arg(peer).arg("exec").arg(&self.0);
+        command.arg(peer).arg("exec").arg(&self.dir);
         command.args(["sh", "-ec", script]);
         text(&succeeded(fed(command, b"")).stdout)
     }
@@ -95,7 +100,12 @@ fn units_are_put_right_and_taken_back() {
         skip("skipped: no machine with systemd (tests/peers/nspawn.sh)");
         return;
     };
-    let machine = Machine(dir.clone());
+    let turn = File::create(dir.join("turn")).unwrap();
+    turn.lock().unwrap();
+    let machine = Machine {
+        dir: dir.clone(),
+        _turn: turn,
+    };
     let hosts = Hosts { dir, ssh_config };
     let Some(fleet) = Fleet::of(&hosts, &["s1"], BASELINE, "") else {
         return;
@@ -137,7 +147,12 @@ fn a_unit_that_dies_is_not_started() {
         skip("skipped: no machine with systemd (tests/peers/nspawn.sh)");
         return;
     };
-    let machine = Machine(dir.clone());
+    let turn = File::create(dir.join("turn")).unwrap();
+    turn.lock().unwrap();
+    let machine = Machine {
+        dir: dir.clone(),
+        _turn: turn,
+    };
     let hosts = Hosts { dir, ssh_config };
     let baseline = "apiVersion: host.evenkeel.dev/v1\nkind: Service\nmetadata: { name: dies }\nspec: { running: true }\n";
     let Some(fleet) = Fleet::of(&hosts, &["s1"], baseline, "") else {
