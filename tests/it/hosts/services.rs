@@ -40,8 +40,12 @@ metadata: { name: timesync }
 spec: { name: systemd-networkd.service, masked: true }
 "#;
 
-/// A service of nobody's package, as good as its drop-ins.
+/// The machine as git wants it, whatever a run before left, with a service of nobody's package.
 const GOOD: &str = r"
+rm -rf /etc/systemd/system/ssh.service /run/systemd/system/own.service.d
+systemctl unmask cron.service
+systemctl disable debug-shell.service
+systemctl enable --now cron.service
 mkdir -p /etc/systemd/system/own.service.d
 printf '[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/own.service
 printf '[Service]\nNice=5\n' >/etc/systemd/system/own.service.d/10-nice.conf
