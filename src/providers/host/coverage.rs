@@ -278,6 +278,14 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
             false => Watched::No,
         };
     }
+    if one.id.kind.0 == "Service" {
+        // What changes one unit, and no unit beside it.
+        let places = ["/etc/systemd/system", "/run/systemd/system"];
+        return match places.contains(&folder.address().0.as_str()) {
+            true => Watched::Part,
+            false => Watched::No,
+        };
+    }
     if one.id.kind.0 == "Package" {
         // Its own programs, where they are held against dpkg's database.
         let is_held = one
@@ -460,6 +468,15 @@ mod tests {
         package.presence = Presence::Present(Fields::from([("files".into(), files)]));
         assert_eq!(programs(&package), Watched::Part);
         assert_eq!(watched(&[package], "T1554", "/usr/local"), Watched::No);
+    }
+
+    // Goal: a unit that is kept is never taken for all units.
+    #[test]
+    fn a_service_is_a_part() {
+        let service = one("Service", "//service/ssh.service", None);
+        let units = |place: &str| watched(std::slice::from_ref(&service), "T1543.002", place);
+        assert_eq!(units("/etc/systemd/system"), Watched::Part);
+        assert_eq!(units("/usr/lib/systemd/system"), Watched::No);
     }
 
     // Goal: keys beside listed ones are an intruder's, so only an exclusive list of them is whole.

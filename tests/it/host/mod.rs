@@ -12,6 +12,7 @@ mod manifests;
 pub mod mount;
 mod packages;
 mod restoring;
+mod services;
 mod sysctl;
 mod tampering;
 mod tree_packages;

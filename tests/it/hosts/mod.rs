@@ -21,6 +21,7 @@ mod kernel;
 mod liars;
 mod listeners;
 mod packages;
+mod services;
 mod takeover;
 mod trees;
 mod way_in;
