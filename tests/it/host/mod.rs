@@ -10,6 +10,7 @@ mod listing;
 mod manifests;
 pub mod mount;
 mod packages;
+mod preload;
 mod restoring;
 mod sysctl;
 mod tampering;

@@ -11,6 +11,7 @@ pub(super) mod accounts;
 mod firewall;
 mod listeners;
 mod package;
+mod preload;
 mod sysctl;
 
 use std::cell::OnceCell;
@@ -178,6 +179,7 @@ const PARTS: &[&dyn Part] = &[
     &listeners::Listeners,
     &listeners::Listener,
     &package::Package,
+    &preload::Preload,
     &sysctl::Sysctl,
 ];
 
