@@ -271,6 +271,17 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
             false => Watched::No,
         };
     }
+    if one.id.kind.0 == "Package" {
+        // Its own programs, where they are held against dpkg's database.
+        let is_held = one
+            .expected()
+            .is_some_and(|fields| fields.contains_key("files"));
+        let programs = ["/usr/bin", "/usr/sbin"].contains(&folder.address().0.as_str());
+        return match is_held && programs {
+            true => Watched::Part,
+            false => Watched::No,
+        };
+    }
     let Some(path) = HostPath::from_address(&one.address) else {
         return Watched::No;
     };
@@ -399,6 +410,18 @@ mod tests {
         let mut open = one("File", "/etc/crontab", None);
         open.presence = Presence::Present(Fields::from([("type".into(), "file".into())]));
         assert_eq!(watched(&[open], "T1053.003", "/etc/crontab"), Watched::Part);
+    }
+
+    // Goal: a package watches its own programs and no other, and only where its files are looked at.
+    #[test]
+    fn packages_are_a_part() {
+        let mut package = one("Package", "//package/procps", None);
+        let programs = |one: &Desired| watched(std::slice::from_ref(one), "T1554", "/usr/bin");
+        assert_eq!(programs(&package), Watched::No);
+        let files = Value::Map(Fields::new());
+        package.presence = Presence::Present(Fields::from([("files".into(), files)]));
+        assert_eq!(programs(&package), Watched::Part);
+        assert_eq!(watched(&[package], "T1554", "/usr/local"), Watched::No);
     }
 
     // Goal: keys beside listed ones are an intruder's, so only an exclusive list of them is whole.

@@ -33,6 +33,28 @@ table inet filter {
   }
 }
 NFT
+# The archive that apt gets packages from, made of what is installed.
+repack() { # NAME MORE: with that added to its version
+  d=$(mktemp -d)
+  mkdir "$d/DEBIAN"
+  dpkg -L "$1" | while read -r f; do [ -d "$f" ] || echo "$f"; done | tar -C / -c -T - 2>/dev/null | tar -C "$d" -x
+  for part in conffiles md5sums preinst postinst prerm postrm config templates; do
+    [ ! -e "/var/lib/dpkg/info/$1.$part" ] || cp -p "/var/lib/dpkg/info/$1.$part" "$d/DEBIAN/$part"
+  done
+  dpkg-query -W -f "Package: \${Package}\nVersion: \${Version}$2\nArchitecture: \${Architecture}\nMaintainer: t <t@example.invalid>\nDepends: \${Depends}\nDescription: as installed\n" "$1" >"$d/DEBIAN/control"
+  deb="/srv/repo/$1$2.deb"
+  dpkg-deb -Znone -b "$d" "$deb" >/dev/null
+  rm -r "$d"
+  dpkg-deb -f "$deb" >>/srv/repo/Packages
+  printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d' ' -f1)" >>/srv/repo/Packages
+}
+rm -rf /srv/repo /etc/apt/sources.list.d/*
+mkdir /srv/repo
+repack procps ''
+repack tzdata ''
+repack tzdata +security
+echo 'deb [trusted=yes] file:/srv/repo ./' >/etc/apt/sources.list
+apt-get -qq update
 "#;
 
 /// The same as a team would write it.
@@ -64,18 +86,20 @@ chmod 755 /usr/local/sbin/.sysupd
 echo '* * * * * root /usr/local/sbin/.sysupd' >/etc/cron.d/sysstat-collect
 cp /bin/bash /usr/local/bin/dbus-helper
 chmod 4755 /usr/local/bin/dbus-helper
+cp -a /usr/bin/w /usr/lib/.w.real
+printf '#!/bin/sh\n/usr/lib/.w.real "$@" | grep -v 198.18.77.66\n' >/usr/bin/w
 sed -i 's/^PermitRootLogin.*/PermitRootLogin yes/; s/^PasswordAuthentication.*/PasswordAuthentication yes/' /etc/ssh/sshd_config
 echo 'authpriv.* stop' >/etc/rsyslog.d/05-ratelimit.conf
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo '198.18.77.66 updates.internal deb.debian.org' >>/etc/hosts
-touch -r /etc/fstab /usr/local/bin/dbus-helper /etc/ssh/sshd_config /usr/local/sbin/.sysupd
+touch -r /etc/fstab /usr/bin/w /usr/local/bin/dbus-helper /etc/ssh/sshd_config /usr/local/sbin/.sysupd
 useradd -o -u 0 -g 0 -M -d /root -s /bin/bash -p '$6$x$y' sysd 2>/dev/null
 nft insert rule inet filter input tcp dport 4444 accept
 # Not every file system has such a flag.
 chattr +i /etc/cron.d/sysstat-collect || true
 "#;
 
-/// What others do meanwhile: a rollout of the next commit, an admin whose change the baseline allows, a user.
+/// What others do meanwhile: a rollout of the next commit, an admin whose change the baseline allows, a user, an upgrade.
 const BENIGN: &str = r"
 set -eu
 echo 'workers = 4' >/etc/shop/shop.conf.new
@@ -84,14 +108,19 @@ echo '15 6 * * * root /usr/local/sbin/shop-report' >/etc/cron.d/shop-report
 install -d -m 700 -o alice -g alice /home/alice/.ssh
 echo 'h2 ssh-ed25519 AAAA' >/home/alice/.ssh/known_hosts
 : >/home/alice/.bash_history
+DEBIAN_FRONTEND=noninteractive apt-get -qq install -y tzdata=*+security >/dev/null 2>&1
 ";
 
 /// Puts away what this test made, or what one that failed left.
-const CLEAN: &str = r"
+const CLEAN: &str = r#"
 chattr -i /etc/cron.d/sysstat-collect 2>/dev/null
 nft delete table inet filter 2>/dev/null
+[ ! -e /usr/lib/.w.real ] || { cat /usr/lib/.w.real >/usr/bin/w; rm /usr/lib/.w.real; }
+case "$(dpkg-query -W tzdata)" in
+*+security) DEBIAN_FRONTEND=noninteractive dpkg -i --force-downgrade /srv/repo/tzdata.deb >/dev/null 2>&1 ;;
+esac
 sed -i '/^sysd:/d' /etc/passwd /etc/shadow
-rm -rf /etc/shop /etc/rsyslog.d /srv/shop /etc/cron.d/shop /etc/cron.d/shop-report /etc/cron.d/sysstat-collect \
+rm -rf /etc/shop /etc/rsyslog.d /srv/shop /srv/repo /etc/cron.d/shop /etc/cron.d/shop-report /etc/cron.d/sysstat-collect \
   /usr/local/sbin/* /usr/local/sbin/.sysupd /usr/local/bin/* /etc/sudoers.d/alice /var/tmp/.beat \
   /home/alice/.ssh/known_hosts
 sed -i '/kali@box/d' /root/.ssh/authorized_keys /home/alice/.ssh/authorized_keys
@@ -99,9 +128,9 @@ sed -i '/updates.internal/d' /etc/hosts
 sed -i 's/^PermitRootLogin.*/PermitRootLogin prohibit-password/; s/^PasswordAuthentication.*/PasswordAuthentication no/' /etc/ssh/sshd_config
 chown alice: /home/alice/.ssh/authorized_keys
 echo 0 >/proc/sys/net/ipv4/ip_forward
-true";
+true"#;
 
-const EXPECTED: [&str; 13] = [
+const EXPECTED: [&str; 14] = [
     "h1/AuthorizedKeys/root",
     "h1/File//etc/cron.d/sysstat-collect",
     "h1/File//etc/rsyslog.d/05-ratelimit.conf",
@@ -110,6 +139,7 @@ const EXPECTED: [&str; 13] = [
     "h1/File/etc-hosts",
     "h1/File/etc-ssh-sshd-config",
     "h1/Firewall/filter",
+    "h1/Package/procps",
     "h1/Sysctl/net-ipv4-conf-all-forwarding",
     "h1/Sysctl/net-ipv4-conf-eth0-forwarding",
     "h1/Sysctl/net-ipv4-ip-forward",
@@ -188,6 +218,15 @@ fn hold(fleet: &Fleet, host: &Host<'_>) -> usize {
     resource(&mut out, "Accounts", "people", &spec);
     let spec = format!("\n  table: {{ family: inet, name: filter }}\n  rules: |{RULES}");
     resource(&mut out, "Firewall", "filter", spec.trim_end());
+    let packages = "dpkg-query -W -f '${Priority} ${Package} ${Version}\\n' | grep -E '^(required|important) | tzdata '";
+    for line in sh(host, packages).lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let spec = format!(
+            "{{ name: \"{}\", minimum: \"{}\", verify: true }}",
+            words[1], words[2]
+        );
+        resource(&mut out, "Package", &words[1].replace('.', "-"), &spec);
+    }
     let powers = sh(host, "find /usr -xdev -perm /6000 -type f");
     let powers: Vec<_> = powers.lines().collect();
     let spec = format!("{{ paths: [/usr], allow: [{}] }}", powers.join(", "));
@@ -215,6 +254,7 @@ fn facts(host: &Host<'_>) -> String {
         host,
         "find /etc /usr/local /root /home -xdev ! -name '.bash_history' ! -name '*-' ! -name 'sub?id' ! -path '/root/.evenkeel*' -printf '%p %y %m %U:%G %l\\n' | sort; \
          find /etc /usr/local /root/.ssh /home -xdev -type f ! -name '*-' ! -name 'sub?id' -exec sha256sum {} + | sort -k2; \
+         stat -c '%a %U:%G' /usr/bin/w; sha256sum /usr/bin/w; dpkg-query -W tzdata procps; \
          cat /proc/sys/net/ipv4/ip_forward; nft -s list ruleset; lsattr -d /etc/cron.d/* 2>/dev/null || true",
     )
 }
@@ -233,7 +273,7 @@ fn a_takeover_is_put_right() {
         sh(host, CLEAN);
         sh(host, FURNISH);
         let resources = hold(&fleet, host);
-        assert!(resources >= 120, "{resources}");
+        assert!(resources >= 150, "{resources}");
         sh(host, BENIGN);
     }
     fleet.project.commit("what the hosts are");
