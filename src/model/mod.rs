@@ -9,6 +9,7 @@ mod digest;
 mod drift;
 mod finding;
 mod id;
+mod indicator;
 mod plan;
 mod problem;
 mod project;
@@ -24,6 +25,7 @@ pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
 pub use finding::{Finding, Level};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
+pub use indicator::{AGREE, Indicator, OBSERVER_DISAGREES, OBSERVERS};
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
 pub use problem::{Problem, Problems, Span};
 pub use project::{

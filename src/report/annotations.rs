@@ -35,6 +35,15 @@ pub fn render(report: &RunReport) -> String {
         title: "evenkeel failed".to_owned(),
         message: clipped(error, MAX_SENTENCE).into_owned(),
     }));
+    errors.extend(report.indicators().into_iter().map(|one| Annotation {
+        at: place(report, &one.drift.origin),
+        title: format!(
+            "{}: {}",
+            one.name,
+            clipped(&one.drift.resource.to_string(), MAX_NAME)
+        ),
+        message: clipped(one.said, MAX_SENTENCE).into_owned(),
+    }));
     for entry in entries(report).iter().filter(|entry| entry.remains) {
         let level = match entry.drift.risk.level {
             RiskLevel::High => &mut errors,

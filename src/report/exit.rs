@@ -126,10 +126,7 @@ pub fn code(report: &RunReport, fail_on: FailOn, exit_zero: bool) -> u8 {
 
 fn weigh(report: &RunReport, fail_on: FailOn) -> u8 {
     let counts = |gravity: Gravity| gravity >= fail_on.outcome;
-    if report
-        .worst_finding
-        .is_some_and(|level| level >= fail_on.finding)
-    {
+    if report.worst().is_some_and(|level| level >= fail_on.finding) {
         INDICATOR
     } else if is_error(report) {
         ERROR

@@ -8,6 +8,7 @@
 use crate::model::{Change, Command, Drift, PullNote, RunReport, Verdict};
 
 use super::diff::{self, Difference, Side};
+use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
 use super::escape::{clipped, markdown, markdown_code, preformatted};
 use super::shown::{Disclosure, Reader};
@@ -43,6 +44,13 @@ pub fn render(report: &RunReport) -> String {
     head(&mut sheet, report);
     sentences(&mut sheet, "\n### Errors\n\n", "error", &report.errors);
     sentences(&mut sheet, "\n", "notice", &report.notices);
+    let indicators = report.indicators().into_iter();
+    let indicators: Vec<_> = indicators
+        .map(|one| format!("{}: {}: {}", one.name, one.drift.resource, one.said))
+        .collect();
+    let head = "\n### Indicators of compromise\n\n";
+    sentences(&mut sheet, head, "indicator", &indicators);
+    not_trusted(&mut sheet, report);
     let (remaining, gone): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.remains);
     table(
         &mut sheet,
@@ -113,7 +121,7 @@ impl Sheet {
 
     fn finish(mut self) -> String {
         if !self.cut.is_empty() {
-            // At most nine kinds of items, so that the note fits into what was kept free.
+            // At most eleven kinds of items, so that the note fits into what was kept free.
             self.out.push_str(&format!(
                 "\n*Left out here for want of room: {}. The JSON report and the log have all of it.*\n",
                 self.cut.join(", ")
@@ -179,6 +187,25 @@ fn sentences(sheet: &mut Sheet, head: &str, word: &str, sentences: &[String]) {
         .iter()
         .map(|sentence| format!("- {}\n", markdown(&clipped(sentence, MAX_SENTENCE))));
     sheet.section(&section, sentences.len(), items);
+}
+
+fn not_trusted(sheet: &mut Sheet, report: &RunReport) {
+    let all = doubts(report);
+    let section = Section {
+        head: "\n### Not to be trusted\n\n",
+        tail: "",
+        one: "target that is not to be trusted",
+        many: "targets that are not to be trusted",
+    };
+    let items = all.iter().map(|doubt| {
+        format!(
+            "- {}: **{}**: {}\n",
+            markdown_code(&clipped(&doubt.target.0, MAX_NAME)),
+            doubt.words(),
+            markdown(&clipped(&doubt::sentence(doubt), 2 * MAX_SENTENCE))
+        )
+    });
+    sheet.section(&section, all.len(), items);
 }
 
 fn table(sheet: &mut Sheet, report: &RunReport, heading: &str, word: &str, entries: &[&Entry<'_>]) {

@@ -10,6 +10,7 @@
 
 pub mod annotations;
 pub mod diff;
+mod doubt;
 pub mod entry;
 pub mod escape;
 pub mod exit;

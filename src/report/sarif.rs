@@ -14,7 +14,9 @@ use serde_sarif::sarif::{
     Suppression, Tool, ToolComponent,
 };
 
-use crate::model::{Change, Drift, Kind, Origin, RiskLevel, RunReport};
+use crate::model::{
+    Change, Drift, Indicator, Kind, OBSERVER_DISAGREES, Origin, RiskLevel, RunReport,
+};
 
 use super::entry::{Entry, entries};
 use super::escape::{self, clipped, sarif as plain, terminal};
@@ -63,6 +65,17 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         result.suppressions = Some(vec![suppression(&reason)]);
         result
     }));
+    let indicators = report.indicators();
+    let more_rules = indicator_rules(&indicators);
+    results.splice(
+        0..0,
+        indicators.iter().map(|one| {
+            let names = more_rules
+                .iter()
+                .position(|rule| rule.id == indicator_id(one));
+            indicated(report, rules.len() + names.unwrap_or_default(), one)
+        }),
+    );
     let left_out = results.len().saturating_sub(MAX_RESULTS);
     results.truncate(MAX_RESULTS);
 
@@ -70,7 +83,7 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         .name("evenkeel")
         .version(env!("CARGO_PKG_VERSION"))
         .semantic_version(env!("CARGO_PKG_VERSION"))
-        .rules(rules.keys().map(rule).collect::<Vec<_>>())
+        .rules(rules.keys().map(rule).chain(more_rules).collect::<Vec<_>>())
         .build();
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
@@ -84,6 +97,59 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         .version(serde_json::json!("2.1.0"))
         .runs(vec![run])
         .build()
+}
+
+fn indicator_id(one: &Indicator<'_>) -> String {
+    format!("indicator/{}", one.name)
+}
+
+/// A rule for each sort of indicator that there is.
+fn indicator_rules(indicators: &[Indicator<'_>]) -> Vec<ReportingDescriptor> {
+    if indicators.is_empty() {
+        return Vec::new();
+    }
+    let text = |text: &str| MultiformatMessageString::builder().text(text).build();
+    let title = "Two ways to ask the system tell different things";
+    let help = "The system was asked for one fact in two ways, again and again, and tells one of them less. Something hides there, as a rootkit does. Look at the system from outside and do not believe what it says of itself.";
+    let mut rule = ReportingDescriptor::builder()
+        .id(format!("indicator/{OBSERVER_DISAGREES}"))
+        .name("ObserverDisagrees")
+        .short_description(text(title))
+        .full_description(text(help))
+        .help(text(help))
+        .properties(tags(&["indicator", "security"]))
+        .build();
+    rule.default_configuration = Some(
+        serde_sarif::sarif::ReportingConfiguration::builder()
+            .level(serde_json::json!("error"))
+            .build(),
+    );
+    vec![rule]
+}
+
+fn indicated(report: &RunReport, index: usize, one: &Indicator<'_>) -> Finding {
+    let id = clipped(&one.drift.resource.to_string(), MAX_NAME).into_owned();
+    let text = format!("{id}: {}: {}.", one.name, clipped(one.said, MAX_SENTENCE));
+    let fingerprint = format!("{}:{}", one.drift.fingerprint(), one.name);
+    let place = location(report, &one.drift.origin);
+    let mut result = Finding::builder()
+        .rule_id(indicator_id(one))
+        .rule_index(i64::try_from(index).unwrap_or_default())
+        .level(ResultLevel::Error)
+        .message(Message::builder().text(plain(&text)).build())
+        .locations(vec![with_name(place, &id)])
+        .build();
+    result.partial_fingerprints = Some(
+        [
+            ("evenkeel/v1".to_owned(), fingerprint.clone()),
+            (
+                "primaryLocationLineHash".to_owned(),
+                format!("{fingerprint}:1"),
+            ),
+        ]
+        .into(),
+    );
+    result
 }
 
 fn rule((kind, change): &RuleKey<'_>) -> ReportingDescriptor {

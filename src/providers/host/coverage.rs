@@ -286,6 +286,13 @@ fn of_folder(one: &Desired, folder: &HostPath) -> Watched {
             false => Watched::No,
         };
     }
+    if one.id.kind.0 == "Preload" {
+        let modules = folder.address().0 == "/etc/pam.d" && one.options.contains_key("modules");
+        return match modules {
+            true => Watched::Part,
+            false => Watched::No,
+        };
+    }
     if one.id.kind.0 == "Package" {
         // Its own programs, where they are held against dpkg's database.
         let is_held = one
@@ -330,6 +337,13 @@ fn of_file(one: &Desired, file: &HostPath) -> Watched {
     let accounts = ["/etc/passwd", "/etc/shadow"].contains(&file.address().0.as_str());
     if one.id.kind.0 == "Accounts" && accounts {
         return Watched::Part;
+    }
+    if one.id.kind.0 == "Preload" {
+        return match file.address().0.as_str() {
+            "/etc/ld.so.preload" => Watched::Whole,
+            "/etc/environment" | "/etc/profile" | "/etc/bash.bashrc" => Watched::Part,
+            _ => Watched::No,
+        };
     }
     let Some(path) = HostPath::from_address(&one.address) else {
         return Watched::No;

@@ -12,6 +12,7 @@ use crate::model::{
     Verdict,
 };
 
+use super::doubt::{self, Doubt, doubts};
 use super::entry::entries;
 use super::escape;
 use super::shown::{ContentKind, Disclosure, Reader, Shown};
@@ -67,7 +68,9 @@ pub fn document(report: &RunReport, exit_code: u8) -> schema::Document {
             head: report.journal_head.as_ref().map(|(_, hash)| hash.clone()),
             seq: report.journal_head.as_ref().map(|(seq, _)| *seq),
         },
-        worst_finding: report.worst_finding,
+        worst_finding: report.worst(),
+        indicators: report.indicators().iter().map(indicator).collect(),
+        not_trusted: doubts(report).iter().map(not_trusted).collect(),
     }
 }
 
@@ -334,6 +337,33 @@ fn pull(pull: &model::PullNote) -> schema::Pull {
         fingerprint: pull.fingerprint.clone(),
         id: pull.resource.clone(),
         what: pull.what.clone(),
+    }
+}
+
+fn indicator(one: &model::Indicator<'_>) -> schema::Indicator {
+    schema::Indicator {
+        indicator: one.name,
+        level: one.level,
+        id: one.drift.resource.to_string(),
+        target: one.drift.resource.target.to_string(),
+        text: one.said.to_owned(),
+        fingerprint: one.drift.fingerprint(),
+    }
+}
+
+fn not_trusted(doubt: &Doubt<'_>) -> schema::NotTrusted {
+    schema::NotTrusted {
+        target: doubt.target.to_string(),
+        state: doubt.words(),
+        evidence: doubt
+            .evidence
+            .iter()
+            .map(|(id, why)| schema::Evidence {
+                id: id.to_string(),
+                why,
+            })
+            .collect(),
+        advice: doubt::ADVICE,
     }
 }
 

@@ -40,6 +40,42 @@ pub struct Document {
     pub journal: Journal,
     /// The level of the worst finding: `informational` to `critical`.
     pub worst_finding: Option<crate::model::Level>,
+    /// What speaks for a compromise by itself.
+    pub indicators: Vec<Indicator>,
+    /// Targets on which somebody was root, as far as what differed tells.
+    pub not_trusted: Vec<NotTrusted>,
+}
+
+/// One indicator of compromise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Indicator {
+    /// `observer-disagrees`: two ways to ask the system tell different things.
+    pub indicator: &'static str,
+    pub level: crate::model::Level,
+    /// The resource that shows it.
+    pub id: String,
+    pub target: String,
+    /// What the system said.
+    pub text: String,
+    /// That of the resource's drift.
+    pub fingerprint: String,
+}
+
+/// One target that is not to be trusted, whatever was put right.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotTrusted {
+    pub target: String,
+    /// `restored, not trusted`, or `not trusted` where some of it still differs.
+    pub state: &'static str,
+    pub evidence: Vec<Evidence>,
+    pub advice: &'static str,
+}
+
+/// A resource that differed in a way that takes root.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    pub id: String,
+    pub why: &'static str,
 }
 
 /// Where the baseline came from.

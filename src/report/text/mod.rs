@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Command, GroupResult, Mode, RunReport, Verdict};
 
+use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
 use super::escape::clipped;
 use super::shown::{Disclosure, Reader};
@@ -35,6 +36,7 @@ pub fn render(report: &RunReport, style: &Style) -> String {
     for notice in &report.notices {
         page.labelled(0, "notice", 6, Ink::Warn, &clipped(notice, MAX_SENTENCE));
     }
+    indicators(&mut page, report);
     match report.command {
         Command::Undo => undone(&mut page, report),
         Command::Plan | Command::Reconcile => drifts(&mut page, report),
@@ -140,6 +142,23 @@ fn targets(page: &mut Page, report: &RunReport) {
             line.push_str(&format!(" (committed: {})", target.committed_mode));
         }
         page.labelled(0, "target", 6, Ink::Plain, &line);
+    }
+}
+
+/// What nobody may overlook: indicators of compromise, and whom not to trust any more.
+fn indicators(page: &mut Page, report: &RunReport) {
+    for one in report.indicators() {
+        let line = format!("{}: {}: {}", one.name, one.drift.resource, one.said);
+        page.labelled(0, "indicator", 9, Ink::Bad, &clipped(&line, MAX_SENTENCE));
+    }
+    for doubt in doubts(report) {
+        let line = format!(
+            "{} is {}: {}",
+            doubt.target,
+            doubt.words(),
+            doubt::sentence(&doubt)
+        );
+        page.labelled(0, "target", 9, Ink::Bad, &clipped(&line, 2 * MAX_SENTENCE));
     }
 }
 

@@ -11,6 +11,7 @@ mod listing;
 mod manifests;
 pub mod mount;
 mod packages;
+mod preload;
 mod restoring;
 mod services;
 mod sysctl;

@@ -11,6 +11,7 @@ pub(super) mod accounts;
 mod firewall;
 mod listeners;
 pub(super) mod package;
+mod preload;
 mod service;
 mod sysctl;
 
@@ -180,6 +181,7 @@ const PARTS: &[&dyn Part] = &[
     &listeners::Listener,
     &package::Package,
     &service::Service,
+    &preload::Preload,
     &sysctl::Sysctl,
 ];
 

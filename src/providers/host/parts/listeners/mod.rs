@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 use super::{Part, View, address, nowhere};
 use crate::document::{Declared, Fields as YamlFields};
 use crate::model::{
-    Address, Contents, Desired, Fields, Member, Observation, Observed, Presence, Reason,
-    ReasonCode, Risk, RiskLevel, Scope, State, Step, Value, Verb,
+    AGREE, Address, Contents, Desired, Fields, Member, OBSERVERS, Observation, Observed, Presence,
+    Reason, ReasonCode, Risk, RiskLevel, Scope, State, Step, Value, Verb,
 };
 use crate::ports::{ActContext, ActError};
 use crate::providers::host::fs::FsError;
@@ -39,9 +39,6 @@ pub use sockets::is_whole as sockets_end;
 const PLACE: &str = "listener";
 /// The option with the allowed entries.
 const ALLOWED: &str = "allowed";
-/// The field that says whether the kernel's two lists are the same.
-const OBSERVERS: &str = "observers";
-const AGREE: &str = "agree";
 const PROGRAM: &str = "program";
 const SPARED: &str = "spared";
 /// What stands for the program of a socket that no process holds that could be seen.

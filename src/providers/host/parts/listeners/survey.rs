@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::allowed::Allowed;
 use super::owners::{self, Holders, Process};
 use super::sockets::{self, Place, Protocol, Sockets, TABLES};
-use super::{AGREE, Listener, PLACE, PROGRAM, SPARED, UNKNOWN};
+use super::{Listener, PLACE, PROGRAM, SPARED, UNKNOWN};
 use crate::model::{
-    Completeness, Fields, Kind, Listing, Member, Observed, Reason, ReasonCode, State, Value,
+    AGREE, Completeness, Fields, Kind, Listing, Member, Observed, Reason, ReasonCode, State, Value,
 };
 use crate::providers::host::listing::MAX_MEMBERS;
 use crate::providers::host::machine::Machine;
