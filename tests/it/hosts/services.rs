@@ -125,6 +125,11 @@ fn units_are_put_right_and_taken_back() {
         ["cron", "debug-shell", "own", "ssh", "timesync"].map(|name| format!("s1/Service/{name}"))
     );
     let done = fleet.json(0, "reconcile");
+    let report = done.to_string();
+    assert!(
+        report.contains("own.service still runs as its files had it"),
+        "{done:#}"
+    );
     assert_eq!(machine.sh(SHOWN), good);
     assert_eq!(drifts(&fleet.json(0, "plan")), Vec::<String>::new());
     machine.sh("test ! -e /root/owned");

@@ -37,11 +37,12 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Does it, from what is there `now`.
-    pub fn run(&self, now: &State) -> Result<(), ActError> {
+    /// Does it, from what is there `now`; gives what a person has to know.
+    pub fn run(&self, now: &State) -> Result<Vec<String>, ActError> {
         let is = |state: &State, field: &str| state.get(field) == Some(&Value::Bool(true));
         let differs = |field: &str| now.get(field) != self.wanted.get(field);
-        if self.change_files(now)? || is(now, NEEDS_RELOAD) {
+        let is_changed = self.change_files(now)?;
+        if is_changed || is(now, NEEDS_RELOAD) {
             self.call(&["daemon-reload"])?;
         }
         let will_mask = is(self.wanted, MASKED);
@@ -64,7 +65,16 @@ impl Task<'_> {
             self.call(&["start", "--", self.name])?;
             std::thread::sleep(SETTLED);
         }
-        self.verify()
+        self.verify()?;
+        // To end what runs is a decision of its own.
+        let runs_on = is_changed && is(now, RUNNING) && is(self.wanted, RUNNING);
+        Ok(match runs_on {
+            true => vec![format!(
+                "{} still runs as its files had it when it was started: restart it",
+                self.name
+            )],
+            false => Vec::new(),
+        })
     }
 
     fn enable(&self) -> Result<(), ActError> {

@@ -115,7 +115,7 @@ impl Part for Service {
             wanted,
             context,
         };
-        task.run(now).map(|()| Vec::new())
+        task.run(now)
     }
 
     fn tidy(&self, host: &View<'_>, step: &Step, nonce: &str) -> Result<(), ActError> {
