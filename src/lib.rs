@@ -36,6 +36,8 @@ pub mod report;
 #[cfg(feature = "controller")]
 pub mod saga;
 #[cfg(feature = "controller")]
+pub mod schema;
+#[cfg(feature = "controller")]
 pub mod selector;
 #[cfg(feature = "controller")]
 pub mod sim;

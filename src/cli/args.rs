@@ -47,6 +47,12 @@ pub enum Command {
     Coverage(CheckArgs),
     /// Writes down what every entry of a tree is, for a FileTree of the baseline; run it where that is trusted.
     Manifest(ManifestArgs),
+    /// Prints JSON Schema for editors: of manifests, or of evenkeel.yaml.
+    Schema {
+        /// What it is of.
+        #[arg(value_enum, default_value = "manifest")]
+        of: SchemaOf,
+    },
     /// Opens the opposite pull request: what is live becomes the baseline.
     Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.
@@ -70,6 +76,15 @@ pub enum Command {
     },
     /// Shows the whole job on a throw-away copy of an example: tamper, plan, reconcile, undo, drill.
     Demo(DemoArgs),
+}
+
+/// What a schema is of.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchemaOf {
+    /// One document of a manifest.
+    Manifest,
+    /// `evenkeel.yaml`.
+    Project,
 }
 
 /// Where the baseline is.

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod reconcile;
 mod reports;
+mod schema;
 mod targets;
 mod trust;
 mod undo;
@@ -73,6 +74,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Check(args) => check::run(&args, terminal).await,
         Command::Coverage(args) => coverage::run(&args, terminal).await,
         Command::Init(args) if args.from_live => from_live::run(&args, terminal).await,
+        Command::Schema { of } => schema::run(of, terminal),
         Command::Init(args) => init::run(&args, terminal),
         Command::Manifest(args) => manifest::run(&args, terminal),
         Command::Plan(args) => match args.command {
@@ -104,7 +106,8 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
         Command::Worker { command } => &command.on().baseline.baseline,
-        Command::Init(_) | Command::Manifest(_) | Command::Drill(_) | Command::Demo(_) => {
+        Command::Init(args) => &args.dir,
+        Command::Manifest(_) | Command::Schema { .. } | Command::Drill(_) | Command::Demo(_) => {
             Path::new("")
         }
     }
@@ -125,7 +128,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Drill(args) => args.format,
         Command::Trust { command } => command.baseline().format,
         Command::Worker { command } => command.on().baseline.format,
-        Command::Manifest(_) | Command::Demo(_) => args::Format::Text,
+        Command::Manifest(_) | Command::Schema { .. } | Command::Demo(_) => args::Format::Text,
     };
     format == args::Format::Json
 }

@@ -18,6 +18,7 @@ mod main_job;
 mod recorded;
 mod remote;
 mod scenarios;
+mod schema;
 mod support;
 mod tidy;
 mod trust;
