@@ -110,6 +110,8 @@ impl Writer<'_> {
             line: drift.origin.line,
             found_in: drift.found_in.as_ref().map(ToString::to_string),
             controls: drift.controls.clone(),
+            by_hand: drift.by_hand.clone(),
+            one_way: drift.one_way.clone(),
         }
     }
 

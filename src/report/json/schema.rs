@@ -133,6 +133,10 @@ pub struct Drift {
     /// The id of the exclusive resource that this extra one was found in.
     pub found_in: Option<String>,
     pub controls: Vec<String>,
+    /// What a person has to do; where this is set, no step is planned.
+    pub by_hand: Option<String>,
+    /// Why putting it back cannot be taken back.
+    pub one_way: Option<String>,
 }
 
 /// One field that differs. Null where it should not be there, or is not.

@@ -43,7 +43,7 @@ fn a_tree_is_restored_from_the_commit() {
     assert_eq!(project.plan(2)["drifts"].as_array().unwrap().len(), 3);
     let adopted = project.expect(1, &["adopt", "--print", "File//opt/app/run"]);
     assert!(
-        adopted.stderr.contains("make that anew"),
+        adopted.stderr.contains("make its manifest anew"),
         "{}",
         adopted.stderr
     );
