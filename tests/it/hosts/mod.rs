@@ -19,6 +19,7 @@ mod install;
 mod kernel;
 mod liars;
 mod listeners;
+mod modules;
 mod packages;
 mod takeover;
 mod way_in;
