@@ -142,6 +142,7 @@ const TECHNIQUES: [(&str, &str, &[Place]); 20] = [
             Folder("/etc/modules-load.d"),
             Folder("/etc/modprobe.d"),
             Folder("/usr/lib/modules"),
+            Kind("KernelModules"),
         ],
     ),
     (
@@ -209,6 +210,7 @@ impl Place {
             Folder(path) | File(path) => path,
             Kind("Cron") => "systemd timers",
             Kind("Accounts") => "accounts that may log in",
+            Kind("KernelModules") => "loaded modules",
             Kind("Listeners") => "listening sockets",
             Kind("Firewall") => "the ruleset of nftables",
             Kind(other) => other,

@@ -20,6 +20,7 @@ mod install;
 mod kernel;
 mod liars;
 mod listeners;
+mod modules;
 mod packages;
 mod services;
 mod takeover;

@@ -9,6 +9,7 @@
 
 pub(super) mod accounts;
 mod firewall;
+mod kernel_modules;
 mod listeners;
 pub(super) mod package;
 mod preload;
@@ -177,6 +178,7 @@ const PARTS: &[&dyn Part] = &[
     &accounts::GroupPart,
     &accounts::UserPart,
     &firewall::Firewall,
+    &kernel_modules::KernelModules,
     &listeners::Listeners,
     &listeners::Listener,
     &package::Package,
