@@ -11,7 +11,7 @@ use crate::support::{Project, config};
 const NONE: &str = "zzzzzzzzzzzzzzzzzzzzzzzz";
 
 /// The smallest sound `spec` of each kind.
-const SMALLEST: [(&str, &str); 16] = [
+const SMALLEST: [(&str, &str); 18] = [
     ("Accounts", "login: []"),
     ("AuthorizedKeys", "user: root, keys: []"),
     ("Cron", "allow: []"),
@@ -20,7 +20,9 @@ const SMALLEST: [(&str, &str); 16] = [
     ("FileTree", "path: /t, against: dpkg"),
     ("Firewall", "table: { family: inet, name: x }, rules: ''"),
     ("Group", "gid: 1"),
+    ("KernelModules", "allow: []"),
     ("Listeners", "allow: []"),
+    ("Mounts", "allow: []"),
     ("Package", "name: dpkg"),
     ("Preload", "libraries: []"),
     ("PrivilegedFiles", "paths: [/usr]"),

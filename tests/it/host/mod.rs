@@ -10,6 +10,7 @@ mod limits;
 mod listing;
 mod manifests;
 pub mod mount;
+mod mounts;
 mod packages;
 mod preload;
 mod restoring;

@@ -21,6 +21,7 @@ mod kernel;
 mod liars;
 mod listeners;
 mod modules;
+mod mounts;
 mod packages;
 mod services;
 mod takeover;

@@ -11,6 +11,7 @@ pub(super) mod accounts;
 mod firewall;
 mod kernel_modules;
 mod listeners;
+mod mounts;
 pub(super) mod package;
 mod preload;
 mod service;
@@ -181,6 +182,7 @@ const PARTS: &[&dyn Part] = &[
     &kernel_modules::KernelModules,
     &listeners::Listeners,
     &listeners::Listener,
+    &mounts::Mounts,
     &package::Package,
     &service::Service,
     &preload::Preload,
