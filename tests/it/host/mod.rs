@@ -8,6 +8,7 @@ pub mod fixture;
 mod limits;
 mod listing;
 mod manifests;
+mod modules;
 pub mod mount;
 mod packages;
 mod preload;
