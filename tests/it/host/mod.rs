@@ -9,6 +9,7 @@ pub mod fixture;
 mod limits;
 mod listing;
 mod manifests;
+mod modules;
 pub mod mount;
 mod mounts;
 mod packages;

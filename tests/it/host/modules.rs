@@ -7,13 +7,22 @@ use super::fixture::Fixture;
 fn every_mistake_is_named() {
     let fixture = Fixture::new();
     let cases = [
-        ("{}", "1:43: `allow` is missing"),
-        ("{allow: [../x]}", "1:51: \"../x\" is no name of a module"),
-        ("{allow: [\"a b\"]}", "1:51: \"a b\" is no name of a module"),
-        ("{allow: [\"[\"]}", "1:51: \"[\" is no glob: unclosed character class; missing ']'"),
-        ("{allow: [], taint: [o]}", "1:62: \"o\" is no flag of a kernel"),
-        ("{allow: [], taint: [OE]}", "1:62: \"OE\" is no flag of a kernel"),
-        ("{allow: [], unload: true}", "1:55: unknown field `unload`"),
+        ("{}", "1:40: `allow` is missing"),
+        ("{allow: [../x]}", "1:48: \"../x\" is no name of a module"),
+        ("{allow: [\"a b\"]}", "1:48: \"a b\" is no name of a module"),
+        (
+            "{allow: [\"[\"]}",
+            "1:48: \"[\" is no glob: unclosed character class; missing ']'",
+        ),
+        (
+            "{allow: [], taint: [o]}",
+            "1:59: \"o\" is no flag of a kernel",
+        ),
+        (
+            "{allow: [], taint: [OE]}",
+            "1:59: \"OE\" is no flag of a kernel",
+        ),
+        ("{allow: [], unload: true}", "1:52: unknown field `unload`"),
     ];
     for (spec, problem) in cases {
         let document = format!("{{kind: KernelModules, name: all, spec: {spec}}}");
