@@ -14,6 +14,7 @@ pub mod mount;
 mod mounts;
 mod packages;
 mod preload;
+mod processes;
 mod restoring;
 mod services;
 mod sysctl;

@@ -23,6 +23,7 @@ mod listeners;
 mod modules;
 mod mounts;
 mod packages;
+mod processes;
 mod services;
 mod takeover;
 mod trees;

@@ -14,6 +14,7 @@ mod listeners;
 mod mounts;
 pub(super) mod package;
 mod preload;
+mod processes;
 mod service;
 mod sysctl;
 
@@ -186,6 +187,8 @@ const PARTS: &[&dyn Part] = &[
     &package::Package,
     &service::Service,
     &preload::Preload,
+    &processes::Processes,
+    &processes::Process,
     &sysctl::Sysctl,
 ];
 

@@ -10,7 +10,7 @@
 //! number, start, program and socket are those that were seen.
 
 mod allowed;
-mod owners;
+pub(super) mod owners;
 mod sockets;
 mod survey;
 
