@@ -11,7 +11,7 @@ use crate::support::{Project, config};
 const NONE: &str = "zzzzzzzzzzzzzzzzzzzzzzzz";
 
 /// The smallest sound `spec` of each kind.
-const SMALLEST: [(&str, &str); 19] = [
+const SMALLEST: [(&str, &str); 21] = [
     ("Accounts", "login: []"),
     ("AuthorizedKeys", "user: root, keys: []"),
     ("Cron", "allow: []"),
@@ -20,6 +20,7 @@ const SMALLEST: [(&str, &str); 19] = [
     ("FileTree", "path: /t, against: dpkg"),
     ("Firewall", "table: { family: inet, name: x }, rules: ''"),
     ("Group", "gid: 1"),
+    ("Hosts", "entries: {}"),
     ("KernelModules", "allow: []"),
     ("Listeners", "allow: []"),
     ("Mounts", "allow: []"),
@@ -27,6 +28,7 @@ const SMALLEST: [(&str, &str); 19] = [
     ("Preload", "libraries: []"),
     ("PrivilegedFiles", "paths: [/usr]"),
     ("Processes", "required: []"),
+    ("Resolver", "nameservers: []"),
     ("Service", "name: ssh"),
     ("Symlink", "path: /s, target: x"),
     ("Sysctl", "key: a.b, value: '1', live: false"),

@@ -151,6 +151,7 @@ fn check_paths(drafts: &[Draft<'_>], problems: &mut Problems) {
     check_parts(drafts, problems);
     check_listings(drafts, problems);
     parts::accounts::check(drafts, problems);
+    parts::names::check(drafts, problems);
     let mut first: BTreeMap<&HostPath, &Draft<'_>> = BTreeMap::new();
     for draft in with_places(drafts) {
         if let Some(other) = first.get(&draft.path) {

@@ -12,6 +12,7 @@ mod manifests;
 mod modules;
 pub mod mount;
 mod mounts;
+mod names;
 mod packages;
 mod preload;
 mod processes;

@@ -12,6 +12,7 @@ mod firewall;
 mod kernel_modules;
 mod listeners;
 mod mounts;
+pub(super) mod names;
 pub(super) mod package;
 mod preload;
 mod processes;
@@ -184,6 +185,8 @@ const PARTS: &[&dyn Part] = &[
     &listeners::Listeners,
     &listeners::Listener,
     &mounts::Mounts,
+    &names::HOSTS,
+    &names::RESOLVER,
     &package::Package,
     &service::Service,
     &preload::Preload,
