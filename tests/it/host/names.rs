@@ -57,7 +57,7 @@ fn what_they_say_is_put_right_and_back() {
 #[test]
 fn what_is_not_understood_is_told() {
     let fixture = fixture();
-    fixture.write("etc/hosts", &format!("{HOSTS}nonsense\n"), 0o644);
+    fixture.write("etc/hosts", format!("{HOSTS}nonsense\n"), 0o644);
     std::fs::remove_file(fixture.path("etc/resolv.conf")).unwrap();
     fixture.write("etc/other", RESOLVER, 0o644);
     std::os::unix::fs::symlink("other", fixture.path("etc/resolv.conf")).unwrap();
