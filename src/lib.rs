@@ -18,6 +18,8 @@ pub mod engine;
 #[cfg(feature = "controller")]
 pub mod entropy;
 #[cfg(feature = "controller")]
+pub mod events;
+#[cfg(feature = "controller")]
 pub mod forge;
 #[cfg(feature = "controller")]
 pub mod guard;

@@ -7,6 +7,7 @@
 
 mod digest;
 mod drift;
+mod event;
 mod finding;
 mod id;
 mod indicator;
@@ -23,6 +24,7 @@ mod verdict;
 
 pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
+pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, TimeBasis, Trust};
 pub use finding::{Finding, Level};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
 pub use indicator::{AGREE, Indicator, OBSERVER_DISAGREES, OBSERVERS};
