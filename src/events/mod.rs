@@ -7,5 +7,6 @@
 //! a reason. Nothing here stops at bad input.
 
 mod decode;
+pub mod frame;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};
