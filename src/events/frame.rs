@@ -54,6 +54,8 @@ pub struct Batch {
     lines: Vec<(u64, Range<usize>)>,
     /// Lines that were left out while this batch was read.
     pub left: Vec<Left>,
+    /// The last line has no end of its own.
+    unended: bool,
 }
 
 impl Batch {
@@ -74,6 +76,17 @@ impl Batch {
         }
     }
 
+    /// The line with this number.
+    pub fn numbered(&self, number: u64) -> Option<Line<'_>> {
+        let index = self.lines.binary_search_by_key(&number, |it| it.0).ok()?;
+        Some(self.line(index))
+    }
+
+    /// Whether this is the source's last line and has no end: it may still be written.
+    pub fn is_unended(&self, number: u64) -> bool {
+        self.unended && self.lines.last().is_some_and(|last| last.0 == number)
+    }
+
     pub fn len(&self) -> usize {
         self.lines.len()
     }
@@ -90,6 +103,7 @@ impl Batch {
         self.bytes.clear();
         self.lines.clear();
         self.left.clear();
+        self.unended = false;
     }
 
     /// Ends a line that began at `from`.
@@ -140,9 +154,18 @@ impl Frames {
         &self.head
     }
 
-    /// Whether the source is a document, whose "lines" are its elements.
-    pub fn is_document(&self) -> bool {
-        matches!(self.cut, Cut::Document(_))
+    /// The lines or elements of the head, the last one perhaps cut short.
+    pub fn beginning(&self) -> Batch {
+        let mut batch = Batch::default();
+        match document::how(&self.head) {
+            Some(shape) => _ = Document::new(shape, HEAD).take(&self.head, &mut batch),
+            None => {
+                let mut lines = Lines::new(HEAD);
+                lines.take(&self.head, &mut batch);
+                lines.end(&mut batch);
+            }
+        }
+        batch
     }
 
     /// Fills a batch; false when nothing is left.

@@ -46,6 +46,7 @@ impl Lines {
     /// The source is at its end: what is left has no newline.
     pub fn end(&mut self, batch: &mut Batch) {
         if self.too_long || !self.carried.is_empty() {
+            batch.unended = !self.too_long;
             self.close(batch);
         }
     }
