@@ -12,6 +12,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod compare;
+#[cfg(feature = "controller")]
+pub mod detect;
 pub mod document;
 #[cfg(feature = "controller")]
 pub mod engine;

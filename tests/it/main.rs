@@ -19,6 +19,7 @@ mod recorded;
 mod remote;
 mod scenarios;
 mod schema;
+mod sigma;
 mod support;
 mod tidy;
 mod trust;

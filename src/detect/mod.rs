@@ -1,0 +1,9 @@
+//! Findings: what records mean, by rules.
+//!
+//! Flow: [`Record`](crate::model::Record) → the views of its format ([`fields`]) → Sigma rules ([`sigma`]) → hits → the
+//! correlations between them.
+//!
+//! **Invariant:** no I/O, clock or chance. The time is what the records say, and one order of records gives one result.
+
+pub mod fields;
+pub mod sigma;

@@ -1,0 +1,661 @@
+//! One line of a selection: a field, its modifiers and values, as items that the engine cannot misunderstand.
+//!
+//! Flow: `field|modifiers: values` → [`Modifiers`] → each value as one or more [`Piece`]s, of which one has to hold → the
+//! engine's items, of which only those kinds are used that it evaluates as the specification says (docs/sigma.md).
+
+use rsigma_parser::{
+    Detection, DetectionItem, FieldSpec, Modifier, SigmaString, SigmaValue, StringPart,
+};
+
+use super::encode;
+use super::modifiers::{Comparison, Modifiers, Operation, Transform};
+use super::reading::Reading;
+use super::text::{Anchor, Pattern};
+use super::view::{EXISTS, PART, SCALAR};
+use crate::document::{Key, Yaml, YamlValue};
+
+/// The most that one value may come to.
+const MAX_FORMS: usize = 3125;
+/// The longest regular expression, in bytes.
+const MAX_REGEX: usize = 4096;
+/// The greatest whole number that the engine's comparisons tell from its neighbours.
+const MAX_EXACT: i64 = 1 << 53;
+
+/// One comparison of the engine.
+#[derive(Clone, PartialEq, Debug)]
+struct Piece {
+    modifiers: Vec<Modifier>,
+    value: SigmaValue,
+}
+
+/// The value as the engine's plain text, in which nothing is special.
+fn plain(text: &str) -> SigmaValue {
+    let parts = match text.is_empty() {
+        true => Vec::new(),
+        false => vec![StringPart::Plain(text.to_owned())],
+    };
+    // The engine searches `original` for placeholders of its own; nothing else reads it of a plain text.
+    SigmaValue::String(SigmaString {
+        parts,
+        original: String::new(),
+    })
+}
+
+/// Items that all have to hold for one entry of a map.
+pub(super) fn entry(
+    node: &Yaml,
+    key: &Key,
+    value: &Yaml,
+    reading: &mut Reading<'_>,
+) -> Option<Detection> {
+    let mut parts = key.name.split('|');
+    let field = parts.next().unwrap_or("");
+    let names: Vec<&str> = parts.collect();
+    let modifiers = match Modifiers::parse(&names) {
+        Ok(modifiers) => modifiers,
+        Err(error) => {
+            reading.push(node.problem_with_key(key, error.message).hint(error.hint));
+            return None;
+        }
+    };
+    if let Err((message, hint)) = check_field(field, &modifiers) {
+        reading.push(node.problem_with_key(key, message).hint(hint));
+        return None;
+    }
+    let values = match &value.value {
+        YamlValue::List(items) if items.is_empty() => {
+            reading.push(value.problem("an empty list, which nothing can match"));
+            return None;
+        }
+        YamlValue::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    if modifiers.all && values.len() < 2 {
+        let problem = node.problem_with_key(key, "`all` with a single value");
+        reading.push(problem.hint("give two values or more, or leave `all` out"));
+        return None;
+    }
+    let item = Item {
+        field: (!field.is_empty()).then_some(field),
+        modifiers: &modifiers,
+    };
+    item.make(values, reading)
+}
+
+/// Plain values without a field: any of them, anywhere in the record.
+pub(super) fn keywords(values: &[&Yaml], reading: &mut Reading<'_>) -> Option<Detection> {
+    let modifiers = Modifiers::parse(&[]).ok()?;
+    let item = Item {
+        field: None,
+        modifiers: &modifiers,
+    };
+    let pieces = values
+        .iter()
+        .map(|value| item.pieces(value, reading))
+        .collect::<Option<Vec<_>>>()?;
+    Some(item.any(&pieces.concat()))
+}
+
+fn check_field(field: &str, modifiers: &Modifiers) -> Result<(), (String, &'static str)> {
+    if field.chars().any(|c| c.is_control() || c == '\\') {
+        return Err((
+            "a field's name with a backslash or a control character".to_owned(),
+            "name the field as the record does",
+        ));
+    }
+    let is_search = matches!(
+        modifiers.operation,
+        Operation::Text(_) | Operation::Regex { .. }
+    );
+    if field.is_empty() && (!is_search || modifiers.negated) {
+        return Err((
+            "a comparison that needs a field and has none".to_owned(),
+            "put the field's name before the modifiers",
+        ));
+    }
+    Ok(())
+}
+
+struct Item<'a> {
+    field: Option<&'a str>,
+    modifiers: &'a Modifiers,
+}
+
+impl Item<'_> {
+    fn make(&self, values: &[Yaml], reading: &mut Reading<'_>) -> Option<Detection> {
+        let pieces = values
+            .iter()
+            .map(|value| self.pieces(value, reading))
+            .collect::<Option<Vec<_>>>()?;
+        Some(match (self.modifiers.all, self.modifiers.negated) {
+            (false, false) => self.any(&pieces.concat()),
+            (true, false) => self.all(&pieces),
+            (false, true) => self.none(&pieces.concat()),
+            (true, true) => any_of(pieces.iter().map(|value| self.none(value)).collect()),
+        })
+    }
+
+    fn item(&self, modifiers: Vec<Modifier>, values: Vec<SigmaValue>) -> DetectionItem {
+        let field = self.field.map(|field| match self.modifiers.operation {
+            Operation::Exists => format!("{EXISTS}{field}"),
+            Operation::Part(part) => format!("{PART}{part}:{field}"),
+            Operation::Field(_) => format!("{SCALAR}{field}"),
+            _ => field.to_owned(),
+        });
+        DetectionItem {
+            field: FieldSpec::new(field, modifiers),
+            values,
+        }
+    }
+
+    /// One of the pieces holds: alike ones as one item, which the engine searches at once.
+    fn any(&self, pieces: &[Piece]) -> Detection {
+        let mut groups: Vec<(&[Modifier], Vec<SigmaValue>)> = Vec::new();
+        for piece in pieces {
+            // An absent field is null, which the engine sees only where nothing else is asked beside it.
+            let alone = piece.value == SigmaValue::Null;
+            let group = groups.iter_mut().find(|(modifiers, values)| {
+                *modifiers == piece.modifiers && !alone && values[0] != SigmaValue::Null
+            });
+            match group {
+                Some((_, values)) => values.push(piece.value.clone()),
+                None => groups.push((&piece.modifiers, vec![piece.value.clone()])),
+            }
+        }
+        let items = groups
+            .into_iter()
+            .map(|(modifiers, values)| {
+                Detection::AllOf(vec![self.item(modifiers.to_vec(), values)])
+            })
+            .collect();
+        any_of(items)
+    }
+
+    fn all(&self, values: &[Vec<Piece>]) -> Detection {
+        let alike = values.iter().all(|pieces| {
+            pieces.len() == 1
+                && pieces[0].modifiers == values[0][0].modifiers
+                && pieces[0].value != SigmaValue::Null
+        });
+        // Without a field the engine would look for all of them in one text of the record.
+        if alike && self.field.is_some() {
+            let mut modifiers = values[0][0].modifiers.clone();
+            modifiers.push(Modifier::All);
+            let values = values
+                .iter()
+                .map(|pieces| pieces[0].value.clone())
+                .collect();
+            return Detection::AllOf(vec![self.item(modifiers, values)]);
+        }
+        all_of(values.iter().map(|pieces| self.any(pieces)).collect())
+    }
+
+    /// None of the pieces holds; a field that is absent holds none.
+    fn none(&self, pieces: &[Piece]) -> Detection {
+        let one = |piece: &Piece| {
+            let mut modifiers = piece.modifiers.clone();
+            modifiers.push(Modifier::Neq);
+            let differs = Detection::AllOf(vec![self.item(modifiers, vec![piece.value.clone()])]);
+            match piece.value == SigmaValue::Null {
+                true => differs,
+                false => {
+                    let absent = self.item(Vec::new(), vec![SigmaValue::Null]);
+                    Detection::AnyOf(vec![differs, Detection::AllOf(vec![absent])])
+                }
+            }
+        };
+        all_of(pieces.iter().map(one).collect())
+    }
+
+    fn pieces(&self, value: &Yaml, reading: &mut Reading<'_>) -> Option<Vec<Piece>> {
+        match self.modifiers.operation {
+            Operation::Text(anchor) => self.text(value, anchor, reading),
+            Operation::Regex { .. } => self.regex(value, reading),
+            Operation::Cidr => self.cidr(value, reading),
+            Operation::Compare(comparison) => compare(comparison, value, reading),
+            Operation::Exists => match value.value {
+                YamlValue::Bool(wanted) => Some(vec![Piece {
+                    modifiers: Vec::new(),
+                    value: plain(if wanted { "true" } else { "false" }),
+                }]),
+                _ => reading.refuse(
+                    value,
+                    "`exists` takes true or false",
+                    "write it without quotes",
+                ),
+            },
+            Operation::Field(anchor) => self.field_reference(value, anchor, reading),
+            Operation::Part(part) => {
+                let (least, most) = part.range();
+                match value.value {
+                    YamlValue::Int(number) if (least..=most).contains(&number) => {
+                        Some(vec![Piece {
+                            modifiers: Vec::new(),
+                            value: SigmaValue::Integer(number),
+                        }])
+                    }
+                    _ => reading.refuse(
+                        value,
+                        format!("`{part}` takes a number from {least} to {most}"),
+                        "times are compared in UTC",
+                    ),
+                }
+            }
+        }
+    }
+
+    fn text(&self, value: &Yaml, anchor: Anchor, reading: &mut Reading<'_>) -> Option<Vec<Piece>> {
+        let whole = anchor == Anchor::Whole && self.modifiers.transforms.is_empty();
+        let number = |value| {
+            Some(vec![Piece {
+                modifiers: Vec::new(),
+                value,
+            }])
+        };
+        let text = match &value.value {
+            YamlValue::Text(text) => text.clone(),
+            YamlValue::Bool(value) => value.to_string(),
+            YamlValue::Int(value) if whole && self.field.is_some() && value.abs() <= MAX_EXACT => {
+                return number(SigmaValue::Integer(*value));
+            }
+            YamlValue::Int(value) => value.to_string(),
+            YamlValue::Float(value) if whole && self.field.is_some() && value.is_finite() => {
+                return number(SigmaValue::Float(*value));
+            }
+            YamlValue::Float(_) => {
+                return reading.refuse(
+                    value,
+                    "a fraction where text is searched",
+                    "put it in quotes",
+                );
+            }
+            YamlValue::Null if whole && self.field.is_some() && !self.modifiers.cased => {
+                return number(SigmaValue::Null);
+            }
+            YamlValue::Null => {
+                return reading.refuse(
+                    value,
+                    "nothing, where text is searched",
+                    "write '' for an empty text",
+                );
+            }
+            YamlValue::List(_) | YamlValue::Map(_) => {
+                return reading.refuse(
+                    value,
+                    format!("expected a value, found {}", value.type_name()),
+                    "a field has one value or a list of them",
+                );
+            }
+        };
+        if text.is_empty() && (!whole || self.field.is_none()) {
+            return reading.refuse(
+                value,
+                "an empty text, which is in every value",
+                "leave it out, or use `exists`",
+            );
+        }
+        let mut forms = Vec::new();
+        for text in self.expand(value, text, reading)? {
+            forms.extend(self.forms(value, &text, reading)?);
+        }
+        let anchor = match self.field {
+            Some(_) => anchor,
+            None if anchor == Anchor::Whole => Anchor::Anywhere,
+            None => anchor,
+        };
+        Some(
+            forms
+                .into_iter()
+                .map(|form| search(form, anchor, self.modifiers.cased))
+                .collect(),
+        )
+    }
+
+    fn expand(&self, value: &Yaml, text: String, reading: &mut Reading<'_>) -> Option<Vec<String>> {
+        match self.modifiers.expand {
+            true => reading.expand(value, &text),
+            false => Some(vec![text]),
+        }
+    }
+
+    /// The forms in which a text is searched.
+    fn forms(&self, value: &Yaml, text: &str, reading: &mut Reading<'_>) -> Option<Vec<Pattern>> {
+        let mut forms = vec![Pattern::parse(text)];
+        let mut bytes: Option<Vec<Vec<u8>>> = None;
+        for transform in &self.modifiers.transforms {
+            if *transform == Transform::Windash {
+                let made: Option<Vec<_>> = forms
+                    .iter()
+                    .map(|form| encode::windash(form, MAX_FORMS))
+                    .collect();
+                let Some(made) = made else {
+                    return reading.refuse(
+                        value,
+                        "too many dashes for `windash`: there would be thousands of forms",
+                        "split the value",
+                    );
+                };
+                forms = made.concat();
+                continue;
+            }
+            let texts: Option<Vec<&str>> = forms.iter().map(Pattern::as_plain).collect();
+            let Some(texts) = texts else {
+                return reading.refuse(
+                    value,
+                    "a wildcard in a value that is encoded",
+                    "escape it with a backslash, or use `contains` behind the encoding",
+                );
+            };
+            let sources = bytes
+                .take()
+                .unwrap_or_else(|| texts.iter().map(|text| text.as_bytes().to_vec()).collect());
+            match transform {
+                Transform::Utf16(form) => {
+                    bytes = Some(
+                        texts
+                            .iter()
+                            .map(|text| encode::utf16(text, *form))
+                            .collect(),
+                    );
+                }
+                Transform::Base64 => {
+                    forms = sources
+                        .iter()
+                        .map(|bytes| Pattern::plain(encode::base64(bytes)))
+                        .collect();
+                }
+                Transform::Base64Offset => {
+                    let all = sources
+                        .iter()
+                        .flat_map(|bytes| encode::base64_offsets(bytes));
+                    forms = all.map(Pattern::plain).collect();
+                }
+                Transform::Windash => {}
+            }
+        }
+        if forms.is_empty()
+            || forms
+                .iter()
+                .any(|form| form.0.is_empty() && !self.modifiers.transforms.is_empty())
+        {
+            return reading.refuse(
+                value,
+                "too short to be recognised once it is encoded",
+                "use a longer value",
+            );
+        }
+        Some(forms)
+    }
+
+    fn regex(&self, value: &Yaml, reading: &mut Reading<'_>) -> Option<Vec<Piece>> {
+        let Operation::Regex {
+            ignore_case,
+            multi_line,
+            dot_all,
+        } = self.modifiers.operation
+        else {
+            return None;
+        };
+        let text = match &value.value {
+            YamlValue::Text(text) if text.is_empty() => {
+                return reading.refuse(
+                    value,
+                    "an empty regular expression",
+                    "leave it out, or use `exists`",
+                );
+            }
+            YamlValue::Text(text) => text.clone(),
+            YamlValue::Int(number) => number.to_string(),
+            _ => return reading.refuse(value, "`re` takes text", "put it in quotes"),
+        };
+        if text.len() > MAX_REGEX {
+            return reading.refuse(
+                value,
+                format!(
+                    "a regular expression of {} bytes; {MAX_REGEX} are allowed",
+                    text.len()
+                ),
+                "split it",
+            );
+        }
+        let mut pieces = Vec::new();
+        for text in self.expand(value, text, reading)? {
+            if ignore_case && takes_flags_back(&text) {
+                return reading.refuse(
+                    value,
+                    "a part that minds case in an expression that does not",
+                    "leave `i` out",
+                );
+            }
+            let mut modifiers = vec![Modifier::Re];
+            let flags = [
+                (ignore_case, Modifier::IgnoreCase),
+                (multi_line, Modifier::Multiline),
+                (dot_all, Modifier::DotAll),
+            ];
+            modifiers.extend(
+                flags
+                    .iter()
+                    .filter(|(is_set, _)| *is_set)
+                    .map(|(_, flag)| *flag),
+            );
+            // A group around it, since the engine takes flags at the beginning of an expression for those of all of it.
+            let piece = Piece {
+                modifiers,
+                value: plain(&format!("(?:{text})")),
+            };
+            self.try_out(&piece, value, reading)?;
+            pieces.push(piece);
+        }
+        Some(pieces)
+    }
+
+    /// Lets the engine compile it: it alone knows what its expressions may hold.
+    fn try_out(&self, piece: &Piece, value: &Yaml, reading: &mut Reading<'_>) -> Option<()> {
+        let item = DetectionItem {
+            field: FieldSpec::new(Some("x".to_owned()), piece.modifiers.clone()),
+            values: vec![piece.value.clone()],
+        };
+        match rsigma_eval::compiler::compile_detection(&Detection::AllOf(vec![item])) {
+            Ok(_) => Some(()),
+            Err(error) => {
+                let text = crate::report_chain(&error);
+                let last = text.lines().last().unwrap_or(&text).trim();
+                let reason = last.trim_start_matches("error: ").to_owned();
+                reading.refuse(
+                    value,
+                    format!("the regular expression is not understood: {reason}"),
+                    "look-around and back references are not part of these expressions; a selection with `not` may replace them",
+                )
+            }
+        }
+    }
+
+    fn cidr(&self, value: &Yaml, reading: &mut Reading<'_>) -> Option<Vec<Piece>> {
+        let YamlValue::Text(text) = &value.value else {
+            return reading.refuse(
+                value,
+                "`cidr` takes a network as text",
+                "such as 192.0.2.0/24",
+            );
+        };
+        let mut pieces = Vec::new();
+        for text in self.expand(value, text.clone(), reading)? {
+            match network(&text) {
+                Ok(text) => pieces.push(Piece {
+                    modifiers: vec![Modifier::Cidr],
+                    value: plain(&text),
+                }),
+                Err(why) => {
+                    return reading.refuse(value, why, "such as 192.0.2.0/24 or 2001:db8::/32");
+                }
+            }
+        }
+        Some(pieces)
+    }
+
+    fn field_reference(
+        &self,
+        value: &Yaml,
+        anchor: Anchor,
+        reading: &mut Reading<'_>,
+    ) -> Option<Vec<Piece>> {
+        let name = match &value.value {
+            YamlValue::Text(text) if !text.is_empty() => Pattern::parse(text),
+            _ => {
+                return reading.refuse(
+                    value,
+                    "`fieldref` takes the name of a field",
+                    "put it in quotes",
+                );
+            }
+        };
+        let Some(name) = name.as_plain().filter(|name| !name.contains('\\')) else {
+            return reading.refuse(
+                value,
+                "a wildcard in the name of a field",
+                "name the field as the record does",
+            );
+        };
+        let mut modifiers = vec![Modifier::FieldRef];
+        modifiers.extend(anchor_modifier(anchor));
+        if self.modifiers.cased {
+            modifiers.push(Modifier::Cased);
+        }
+        Some(vec![Piece {
+            modifiers,
+            value: plain(&format!("{SCALAR}{name}")),
+        }])
+    }
+}
+
+fn compare(comparison: Comparison, value: &Yaml, reading: &mut Reading<'_>) -> Option<Vec<Piece>> {
+    let number = match &value.value {
+        YamlValue::Int(number) if number.abs() <= MAX_EXACT => Some(SigmaValue::Integer(*number)),
+        YamlValue::Float(number) => Some(SigmaValue::Float(*number)).filter(|_| number.is_finite()),
+        YamlValue::Text(text) => {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.map(SigmaValue::Float)
+        }
+        _ => None,
+    };
+    let Some(number) = number else {
+        return reading.refuse(
+            value,
+            "a comparison of numbers with what is none",
+            "give a number up to 2^53",
+        );
+    };
+    let modifier = match comparison {
+        Comparison::Less => Modifier::Lt,
+        Comparison::AtMost => Modifier::Lte,
+        Comparison::More => Modifier::Gt,
+        Comparison::AtLeast => Modifier::Gte,
+    };
+    Some(vec![Piece {
+        modifiers: vec![modifier],
+        value: number,
+    }])
+}
+
+fn anchor_modifier(anchor: Anchor) -> Option<Modifier> {
+    match anchor {
+        Anchor::Whole => None,
+        Anchor::Start => Some(Modifier::StartsWith),
+        Anchor::End => Some(Modifier::EndsWith),
+        Anchor::Anywhere => Some(Modifier::Contains),
+    }
+}
+
+/// A text to look for. What has a wildcard inside, or letters whose case the engine folds in two ways, is looked for by a
+/// regular expression.
+fn search(pattern: Pattern, anchor: Anchor, cased: bool) -> Piece {
+    let (pattern, anchor) = pattern.anchored(anchor);
+    match pattern.as_plain() {
+        Some(text) if cased || text.is_ascii() => {
+            let mut modifiers: Vec<_> = anchor_modifier(anchor).into_iter().collect();
+            if cased {
+                modifiers.push(Modifier::Cased);
+            }
+            Piece {
+                modifiers,
+                value: plain(text),
+            }
+        }
+        _ => {
+            let mut modifiers = vec![Modifier::Re, Modifier::DotAll];
+            if !cased {
+                modifiers.push(Modifier::IgnoreCase);
+            }
+            Piece {
+                modifiers,
+                value: plain(&pattern.regex(anchor)),
+            }
+        }
+    }
+}
+
+/// Whether an expression turns a flag off in a part of it.
+fn takes_flags_back(regex: &str) -> bool {
+    regex.split("(?").skip(1).any(|rest| {
+        let flags: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_alphabetic() || *c == '-')
+            .collect();
+        flags.contains('-')
+    })
+}
+
+/// A network in the engine's form: with its length, and no bits behind that.
+fn network(text: &str) -> Result<String, String> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let address: std::net::IpAddr = address
+        .parse()
+        .map_err(|_| format!("\"{}\" is no network", text.escape_debug()))?;
+    let (bits, value) = match address {
+        std::net::IpAddr::V4(address) => (32, u128::from(address.to_bits()) << 96),
+        std::net::IpAddr::V6(address) => (128, address.to_bits()),
+    };
+    let length = match length {
+        None => bits,
+        Some(length) => length
+            .parse::<u32>()
+            .ok()
+            .filter(|length| *length <= bits)
+            .ok_or_else(|| format!("\"/{}\" is no length of a network", length.escape_debug()))?,
+    };
+    if value.checked_shl(length).unwrap_or(0) != 0 {
+        return Err(format!("{text} has bits behind its length"));
+    }
+    Ok(format!("{address}/{length}"))
+}
+
+/// One of several.
+pub(super) fn any_of(mut parts: Vec<Detection>) -> Detection {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Detection::AnyOf(parts),
+    }
+}
+
+/// All of several, as flat as the engine has it.
+pub(super) fn all_of(parts: Vec<Detection>) -> Detection {
+    let mut items = Vec::new();
+    let mut rest = Vec::new();
+    for part in parts {
+        match part {
+            Detection::AllOf(more) => items.extend(more),
+            other => rest.push(other),
+        }
+    }
+    if !items.is_empty() {
+        rest.insert(0, Detection::AllOf(items));
+    }
+    match rest.len() {
+        1 => rest.remove(0),
+        _ => Detection::And(rest),
+    }
+}
