@@ -379,7 +379,12 @@ pub struct DetectArgs {
     #[arg(long)]
     pub skip_bad_rules: bool,
     /// The directory of the baseline, in a git repository.
-    #[arg(long, value_name = "DIR", default_value = "desired-state", env = "EVENKEEL_BASELINE")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "desired-state",
+        env = "EVENKEEL_BASELINE"
+    )]
     pub baseline: PathBuf,
     /// The commit to read the rules from.
     #[arg(long, value_name = "REV", conflicts_with = "worktree")]

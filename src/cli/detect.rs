@@ -4,15 +4,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::CliError;
-use super::args::{BaselineArgs, DetectArgs, DetectFormat, Format};
+use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::output::Terminal;
-use super::reports::write_file;
 use super::rule_files::{self, Found, is_rule};
 use crate::clock::SystemClock;
 use crate::detect::scan::{Scan, ScanOptions, look};
@@ -71,7 +69,8 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
     let texts = match args.rules.is_empty() {
         false => rule_files::of_paths(&args.rules, is_rule)?,
         true => {
-            let baseline = BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
+            let baseline =
+                BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
             let place = Place::find(&args.baseline, args.worktree)?;
             let store = place.read_state(&args.state)?;
             let facts = Facts::read(store.as_ref())?;
@@ -83,14 +82,18 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
         }
     };
     if texts.is_empty() {
-        return Err(CliError::new("there are no rules to look by")
-            .hint("put Sigma rules into rules/ of the baseline, or name files or folders with --rules"));
+        return Err(CliError::new("there are no rules to look by").hint(
+            "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
+        ));
     }
     rule_files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
 }
 
 /// Runs with so many threads.
-fn in_pool<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T, CliError> {
+fn in_pool<T: Send>(
+    threads: Option<usize>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, CliError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads.unwrap_or(0))
         .build()
@@ -135,8 +138,7 @@ fn read(
 ) -> Result<Tally, CliError> {
     let alone = file == wanted.path;
     let lost = |error: &dyn std::error::Error| match alone {
-        true => Err(CliError::of(error)
-            .hint("a format can be named: --events FORMAT=PATH")),
+        true => Err(CliError::of(error).hint("a format can be named: --events FORMAT=PATH")),
         false => Ok(Tally {
             source: file.display().to_string(),
             error: Some(crate::report_chain(error)),

@@ -6,7 +6,6 @@ use super::CliError;
 use super::output::Terminal;
 use crate::baseline::Source;
 use crate::detect::sigma::{Loaded, Options, RuleFile, Rules};
-use crate::report::escape;
 
 /// The baseline's folder of rules.
 const FOLDER: &str = "rules/";
@@ -142,14 +141,13 @@ pub fn load(
             terminal.error(&problem.to_string(), problem.problem.hint.as_deref());
         }
         let count = left_out.len();
-        let noun = if count == 1 { "rule problem" } else { "rule problems" };
+        let noun = if count == 1 {
+            "rule problem"
+        } else {
+            "rule problems"
+        };
         return Err(CliError::new(format!("{count} {noun}; nothing was looked at"))
             .hint("mend the rules, or leave them out with --skip-bad-rules, which says so in each report"));
     }
     Ok(Found { loaded, left_out })
-}
-
-/// A line of a report for what was left out.
-pub fn shown(problem: &str) -> String {
-    escape::terminal(problem).into_owned()
 }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::sigma::{Rule, RuleIndex, Rules};
 use crate::model::{
-    Actor, Beyond, Confidence, Event, EventRef, Finding, FindingSource, Level, Record, RuleRef, Trust,
+    Actor, Beyond, Confidence, Event, EventRef, Finding, FindingSource, Level, Record, RuleRef,
+    Trust,
 };
 
 /// Bounds on what is kept.
@@ -125,7 +126,11 @@ impl Collected {
         };
         // Who did the last of it did all of it only if that is what its records have in common.
         let actor = &met.event.actor;
-        let own = [Some(&actor.name), actor.original.as_ref(), actor.session.as_ref()];
+        let own = [
+            Some(&actor.name),
+            actor.original.as_ref(),
+            actor.session.as_ref(),
+        ];
         let is_common = own
             .into_iter()
             .flatten()

@@ -166,7 +166,9 @@ impl Scan {
             self.waiting_bytes = 0;
             return;
         };
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&known.record.body));
+        self.waiting_bytes = self
+            .waiting_bytes
+            .saturating_sub(weight(&known.record.body));
         self.counted_until = self.counted_until.max(time);
         let met = Met {
             record: &known.record,
@@ -262,7 +264,10 @@ fn weight(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(map) => map.iter().map(|(key, value)| key.len() + weight(value)).sum(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| key.len() + weight(value))
+            .sum(),
         _ => 0,
     }
 }

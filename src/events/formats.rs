@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decode::{Decode, Left, SourceTerms};
-use super::{cloudtrail, kubernetes};
+use super::{auditd, cloudtrail, kubernetes};
 use crate::model::{Event, Format, Record};
 
 /// A decoder: JSON records stand for themselves, lines of text may need what came before.
@@ -12,13 +12,16 @@ pub enum Decoder {
     Text(Box<dyn Decode>),
 }
 
-/// A new decoder for a source.
-pub fn decoder(format: Format, terms: &SourceTerms) -> Decoder {
-    match format {
+/// A new decoder for a source; none for a format that is known and cannot be read.
+pub fn decoder(format: Format, terms: &SourceTerms) -> Option<Decoder> {
+    Some(match format {
         Format::CloudTrail => Decoder::Json(cloudtrail::decode),
         Format::KubernetesAudit => Decoder::Json(kubernetes::decode),
-        _ => unreachable!(),
-    }
+        Format::Auditd => Decoder::Text(Box::new(auditd::Auditd::new(terms.clone()))),
+        Format::Syslog | Format::Journald | Format::Falco | Format::Suricata | Format::Ocsf => {
+            return None;
+        }
+    })
 }
 
 /// What a record means, in the form that all sources share.
@@ -26,6 +29,9 @@ pub fn event(record: &Record) -> Event {
     match record.format {
         Format::CloudTrail => cloudtrail::event(record),
         Format::KubernetesAudit => kubernetes::event(record),
-        _ => unreachable!(),
+        Format::Auditd => auditd::event(record),
+        Format::Syslog | Format::Journald | Format::Falco | Format::Suricata | Format::Ocsf => {
+            Event::default()
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::io;
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::decode::{Decode, Left, LeftOut, Line, SourceTerms};
+use super::decode::{Left, LeftOut, Line, SourceTerms};
 use super::formats::{Decoder, decoder};
 use super::frame::{Batch, Bounds, Frames};
 use super::seen::{Hashers, Key, Seen};
@@ -42,6 +42,8 @@ pub enum ReadError {
     },
     #[error("{0} is in no format that is known")]
     Unknown(String),
+    #[error("{name} is {format}, which cannot be read")]
+    Unread { name: String, format: Format },
 }
 
 /// A source that is being read.
@@ -92,6 +94,10 @@ impl Reader {
             .trust
             .unwrap_or_else(|| trust_of(format, given.format.is_some()));
         given.terms.trust = trust;
+        let decoder = decoder(format, &given.terms).ok_or_else(|| ReadError::Unread {
+            name: name.clone(),
+            format,
+        })?;
         let tally = Tally {
             source: name,
             format: (!empty).then_some(format),
@@ -100,7 +106,7 @@ impl Reader {
         };
         Ok(Self {
             frames,
-            decoder: decoder(format, &given.terms),
+            decoder,
             terms: given.terms,
             format,
             batch: Batch::default(),
@@ -136,8 +142,8 @@ impl Reader {
             Decoder::Text(_) => self.text(&hashers, map),
         };
         let results = self.settle(made, seen);
-        if self.ended {
-            self.tally.settle();
+        if let Decoder::Text(decoder) = &self.decoder {
+            self.tally.joined = decoder.joined();
         }
         Some(results)
     }

@@ -116,10 +116,4 @@ impl Tally {
             .map(|(_, it)| it.count)
             .sum()
     }
-
-    /// Settles how many lines went into records together with others, when nothing is held back any more.
-    pub fn settle(&mut self) {
-        let left: u64 = self.left_out.values().map(|it| it.count).sum();
-        self.joined = self.lines.saturating_sub(self.records + left);
-    }
 }
