@@ -55,6 +55,11 @@ pub enum Command {
     },
     /// Looks for compromise in logs, by rules; changes nothing.
     Detect(DetectArgs),
+    /// Checks, tests or explains rules.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Opens the opposite pull request: what is live becomes the baseline.
     Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.
@@ -421,6 +426,64 @@ pub struct DetectArgs {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DetectFormat,
+}
+
+/// Subcommands of `rules`.
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// Says which rules can be evaluated as they say, and what is wrong with the others.
+    Check {
+        #[command(flatten)]
+        at: RulesArgs,
+    },
+    /// Runs the tests that lie beside rules (RULE.test.yaml).
+    Test {
+        #[command(flatten)]
+        at: RulesArgs,
+    },
+    /// Says what a rule looks for, where, and what its author says of it.
+    Explain {
+        /// Its id, name, title or file.
+        rule: String,
+        #[command(flatten)]
+        at: RulesArgs,
+    },
+}
+
+impl RulesCommand {
+    /// Which rules it is about.
+    pub fn at(&self) -> &RulesArgs {
+        match self {
+            Self::Check { at } | Self::Test { at } | Self::Explain { at, .. } => at,
+        }
+    }
+}
+
+/// Which rules.
+#[derive(Args, Debug, Clone)]
+pub struct RulesArgs {
+    /// Files or folders. Default: rules/ of the baseline.
+    #[arg(long = "rules", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The directory of the baseline, in a git repository.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "desired-state",
+        env = "EVENKEEL_BASELINE"
+    )]
+    pub baseline: PathBuf,
+    /// The commit to read the rules from.
+    #[arg(long, value_name = "REV", conflicts_with = "worktree")]
+    pub rev: Option<String>,
+    /// Reads the rules as they lie instead of a commit.
+    #[arg(long)]
+    pub worktree: bool,
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
 }
 
 /// Output formats of `detect`.

@@ -11,7 +11,7 @@ use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::output::Terminal;
-use super::rule_files::{self, Found, is_rule};
+use super::rules::files::{self, Found, is_rule};
 use crate::clock::SystemClock;
 use crate::detect::scan::{Scan, ScanOptions, look};
 use crate::detect::sigma::{Limits, Options, Rules};
@@ -67,7 +67,7 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
 /// The rules that are named, or those of the baseline.
 fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
     let texts = match args.rules.is_empty() {
-        false => rule_files::of_paths(&args.rules, is_rule)?,
+        false => files::of_paths(&args.rules, is_rule)?,
         true => {
             let baseline =
                 BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
@@ -78,7 +78,7 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
             for notice in &opened.notices {
                 terminal.note(&format!("notice: {notice}"));
             }
-            rule_files::of_baseline(&opened.source, is_rule)?
+            files::of_baseline(&opened.source, is_rule)?
         }
     };
     if texts.is_empty() {
@@ -86,7 +86,7 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
             "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
         ));
     }
-    rule_files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
+    files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
 }
 
 /// Runs with so many threads.

@@ -23,7 +23,7 @@ mod output;
 mod plan;
 mod reconcile;
 mod reports;
-mod rule_files;
+mod rules;
 mod schema;
 mod targets;
 mod trust;
@@ -85,6 +85,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         },
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
         Command::Detect(args) => detect::run(&args, terminal),
+        Command::Rules { command } => rules::run(&command, terminal),
         Command::Adopt(args) => adopt::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
@@ -106,6 +107,7 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Reconcile(args) => &args.baseline.baseline,
         Command::Adopt(args) => &args.baseline.baseline,
         Command::Detect(args) if args.rules.is_empty() => &args.baseline,
+        Command::Rules { command } if command.at().paths.is_empty() => &command.at().baseline,
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
@@ -115,7 +117,8 @@ fn baseline_of(command: &Command) -> &Path {
         | Command::Schema { .. }
         | Command::Drill(_)
         | Command::Demo(_)
-        | Command::Detect(_) => Path::new(""),
+        | Command::Detect(_)
+        | Command::Rules { .. } => Path::new(""),
     }
 }
 
@@ -132,6 +135,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,
+        Command::Rules { command } => command.at().format,
         Command::Detect(args) => match args.format {
             args::DetectFormat::Text => args::Format::Text,
             args::DetectFormat::Json => args::Format::Json,

@@ -7,5 +7,6 @@
 
 pub mod collect;
 pub mod fields;
+pub mod rule_tests;
 pub mod scan;
 pub mod sigma;

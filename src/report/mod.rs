@@ -22,7 +22,7 @@ pub mod plan_file;
 pub mod sarif;
 pub mod shown;
 pub mod text;
-mod words;
+pub mod words;
 
 #[cfg(test)]
 mod hostile;

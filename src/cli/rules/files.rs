@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CliError;
-use super::output::Terminal;
 use crate::baseline::Source;
+use crate::cli::CliError;
+use crate::cli::output::Terminal;
 use crate::detect::sigma::{Loaded, Options, RuleFile, Rules};
 
 /// The baseline's folder of rules.
@@ -18,6 +18,16 @@ pub struct Text {
     /// For messages.
     pub path: String,
     pub text: String,
+}
+
+impl Text {
+    /// As rules are loaded.
+    pub fn as_rule_file(&self) -> RuleFile<'_> {
+        RuleFile {
+            path: &self.path,
+            text: &self.text,
+        }
+    }
 }
 
 /// Rules with what is wrong with others.
@@ -127,13 +137,7 @@ pub fn load(
     skip: bool,
     terminal: &Terminal,
 ) -> Result<Found, CliError> {
-    let files: Vec<_> = texts
-        .iter()
-        .map(|it| RuleFile {
-            path: &it.path,
-            text: &it.text,
-        })
-        .collect();
+    let files: Vec<_> = texts.iter().map(Text::as_rule_file).collect();
     let loaded = Rules::load(&files, options);
     let left_out: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
     if !skip && !left_out.is_empty() {
