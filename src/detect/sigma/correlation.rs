@@ -305,14 +305,18 @@ impl Written {
             }
             (_, None) => {}
         }
-        if self.counts == Counts::InOrder {
+        let when = When::Number(comparisons);
+        let all = self.rules.len();
+        // A row of hits is whole or none.
+        let asks_all = when.holds(all as f64) && !(1..all).any(|fewer| when.holds(fewer as f64));
+        if self.counts == Counts::InOrder && !asks_all {
             return reading.refuse(
                 node,
-                "`temporal_ordered` with a number",
+                "`temporal_ordered` with fewer rules than all",
                 "all its rules have to hit one after the other; leave `condition` out",
             );
         }
-        self.when = When::Number(comparisons);
+        self.when = when;
         self.values = self.taken(values, aliases);
         Some(())
     }

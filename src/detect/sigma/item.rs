@@ -237,7 +237,7 @@ impl Item<'_> {
                     _ => reading.refuse(
                         value,
                         format!("`{part}` takes a number from {least} to {most}"),
-                        "times are compared in UTC",
+                        "times are taken as they are written, whatever their zone",
                     ),
                 }
             }

@@ -193,22 +193,23 @@ fn parts<'a>(part: Part, found: &Found<'_>) -> Option<EventValue<'a>> {
     }
 }
 
-/// A time as logs write them: with a zone, without one (then it is UTC), or as seconds or milliseconds since 1970.
+/// A time as logs write them, as it is written: what its zone says is not reckoned with, as the specification has it. Numbers
+/// are seconds or milliseconds since 1970, in UTC.
 fn time(value: &Value) -> Option<DateTime> {
     let utc = |time: Timestamp| time.to_zoned(TimeZone::UTC).datetime();
     match value {
-        Value::String(text) => match text.parse::<Timestamp>() {
-            Ok(time) => Some(utc(time)),
-            Err(_) => text.parse::<DateTime>().ok(),
+        Value::String(text) => match text.parse::<DateTime>() {
+            Ok(time) => Some(time),
+            // With `Z` a time is no civil one.
+            Err(_) => text.parse::<Timestamp>().ok().map(utc),
         },
         Value::Number(number) => {
             let number = number
                 .as_i64()
                 .or_else(|| number.as_f64().map(|number| number as i64))?;
-            let seconds = if number.abs() > 100_000_000_000 {
-                number / 1000
-            } else {
-                number
+            let seconds = match number.unsigned_abs() > 100_000_000_000 {
+                true => number / 1000,
+                false => number,
             };
             Timestamp::from_second(seconds).ok().map(utc)
         }
