@@ -296,6 +296,135 @@ fn the_page_and_the_cases_agree() {
     assert!(differ.is_empty(), "{differ:?}");
 }
 
+/// Failed logins by user, three of them in a minute.
+fn many_failed() -> Arc<Rules> {
+    let case = &cases()["event-count"];
+    Arc::new(load_case(case).rules)
+}
+
+/// A correlator that was given a hit for each of these seconds and users.
+fn fed(
+    rules: &Arc<Rules>,
+    limits: Limits,
+    hits: impl Iterator<Item = (i64, String)>,
+) -> Correlator {
+    let mut correlator = Correlator::new(Arc::clone(rules), limits);
+    for (line, (second, user)) in hits.enumerate() {
+        let record = at(second, line as u64, &json!({"e": "failed", "user": user}));
+        correlator.feed(&rules.hits(&record), &record);
+    }
+    correlator
+}
+
+// Goal: memory that grows with whoever an attacker claims to be. Method: more groups than may be held; the oldest go, and each
+// that still counted is told.
+#[test]
+fn correlations_are_bounded_and_say_what_they_lost() {
+    let rules = many_failed();
+    let limits = Limits {
+        max_hits: 100,
+        ..Limits::default()
+    };
+    let correlator = fed(&rules, limits, (0..250).map(|user| (0, format!("u{user}"))));
+    assert_eq!(
+        (correlator.held(), correlator.uncounted().given_up),
+        (100, 150)
+    );
+}
+
+// Goal: groups that stay for ever once they were opened. Method: what is older than the timespan is gone when the next hit
+// comes, and is no loss.
+#[test]
+fn groups_leave_with_their_last_hit() {
+    let rules = many_failed();
+    let hits = (0..500).map(|user| (0, format!("u{user}")));
+    let correlator = fed(
+        &rules,
+        Limits::default(),
+        hits.chain([(61, "late".to_owned())]),
+    );
+    assert_eq!((correlator.held(), correlator.uncounted().given_up), (1, 0));
+}
+
+// Goal: a finding that drags every record of a flood along. Method: the latest are named, and the others are a number.
+#[test]
+fn evidence_is_bounded() {
+    let rules = many_failed();
+    let limits = Limits {
+        max_evidence: 2,
+        ..Limits::default()
+    };
+    let mut correlator = fed(
+        &rules,
+        limits,
+        (0..2).map(|second| (second, "a".to_owned())),
+    );
+    let record = at(2, 2, &json!({"e": "failed", "user": "a"}));
+    let fired = correlator.feed(&rules.hits(&record), &record);
+    let lines: Vec<_> = fired[0]
+        .records
+        .iter()
+        .map(|record| record.place.line)
+        .collect();
+    assert_eq!((lines, fired[0].more), (vec![1, 2], 1));
+}
+
+// Goal: a rule that hits a record once for each view or element, and so is counted several times.
+#[test]
+fn a_rule_hits_a_record_once() {
+    let mut problems = Problems::default();
+    let mut views = Views::default();
+    let text = "- logsource: {product: test, service: a}\n  each: records\n- logsource: {product: test, service: b}\n";
+    views.add(Format::Ocsf, "views", text, &mut problems);
+    let options = Options {
+        views,
+        ..Options::default()
+    };
+    let rule =
+        "title: T\nlogsource: {product: test}\ndetection: {s: {f|contains: x}, condition: s}\n";
+    let file = RuleFile {
+        path: "rules.yml",
+        text: rule,
+    };
+    let rules = Rules::load(&[file], &options).rules;
+    let body = json!({"f": "x", "records": [{"f": "y"}, {"f": "ax"}, {"f": "bx"}]});
+    let hits = rules.hits(&at(0, 1, &body));
+    assert_eq!(hits.len(), 1);
+    assert_eq!((hits[0].view, hits[0].element), (0, Some(1)));
+    assert_eq!(hits[0].fields, [("f".to_owned(), json!("ax"))]);
+    assert_eq!(hits[0].selections, ["s"]);
+}
+
+// Goal: one bad rule that takes good ones along, or good ones that hide it: both lists are complete.
+#[test]
+fn what_is_sound_is_kept_beside_what_is_not() {
+    let good = "title: Good\nlogsource: {product: test}\ndetection: {s: {f: x}, condition: s}\n";
+    let bad =
+        "title: Bad\nlogsource: {product: test}\ndetection: {s: {f|containz: x}, condition: s}\n";
+    let broken = "title: [\n";
+    let files = [("good.yml", good), ("bad.yml", bad), ("broken.yml", broken)];
+    let files = files.map(|(path, text)| RuleFile { path, text });
+    let loaded = Rules::load(&files, &Options::default());
+    let titles: Vec<_> = loaded
+        .rules
+        .all()
+        .iter()
+        .map(|rule| rule.title.as_str())
+        .collect();
+    assert_eq!(titles, ["Good"]);
+    let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(
+        told[0],
+        "bad.yml:3:17: the modifier `containz` is not known (rule \"Bad\")"
+    );
+    assert_eq!(
+        loaded.problems[0].problem.hint.as_deref(),
+        Some("did you mean `contains`?")
+    );
+    assert!(told[1].starts_with("broken.yml:"), "{told:?}");
+}
+
 // Goal: a rule that means something else here than it says, or that is passed over without a word. Method: all 322 published
 // rules are loaded; the one with a placeholder that nobody has given a value is refused and named, with its place.
 #[test]
