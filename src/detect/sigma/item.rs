@@ -439,11 +439,14 @@ impl Item<'_> {
                     .filter(|(is_set, _)| *is_set)
                     .map(|(_, flag)| *flag),
             );
-            // A group around it, since the engine takes flags at the beginning of an expression for those of all of it.
-            let piece = Piece {
-                modifiers,
-                value: plain(&format!("(?:{text})")),
+            let piece = |text: &str| Piece {
+                modifiers: modifiers.clone(),
+                value: plain(text),
             };
+            // First as it stands: with a group around it, `a)(b` would be an expression.
+            self.try_out(&piece(&text), value, reading)?;
+            // The engine takes flags at the beginning of an expression for those of all of it, hence the group.
+            let piece = piece(&format!("(?:{text})"));
             self.try_out(&piece, value, reading)?;
             pieces.push(piece);
         }

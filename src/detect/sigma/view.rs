@@ -104,6 +104,17 @@ fn convert(value: &Value) -> EventValue<'_> {
     }
 }
 
+/// A value as text, so that a number and its text are one; lists are as they are.
+fn scalar(found: Found<'_>) -> Option<EventValue<'_>> {
+    match found {
+        Found::One(Value::Null | Value::Object(_)) => None,
+        Found::One(value @ (Value::Number(_) | Value::Bool(_))) => {
+            Some(EventValue::Str(Cow::Owned(value.to_string())))
+        }
+        found => found.value(),
+    }
+}
+
 /// A body, and the questions that the rules at hand ask of it.
 pub(super) struct Shown<'a> {
     pub body: &'a Value,
@@ -126,10 +137,7 @@ impl Event for Shown<'_> {
                 let (part, path) = chars.as_str().split_once(':')?;
                 parts(Part::named(part)?, &find(self.body, path))
             }
-            Some(SCALAR) => match find(self.body, chars.as_str()) {
-                Found::One(Value::Null | Value::Object(_)) => None,
-                found => found.value(),
-            },
+            Some(SCALAR) => scalar(find(self.body, chars.as_str())),
             _ => find(self.body, path).value(),
         }
     }
