@@ -66,7 +66,7 @@ pub(super) fn base64_offsets(bytes: &[u8]) -> Vec<String> {
     out
 }
 
-/// Every way to write the dashes that begin an option: `-` or `/` before a word and not behind one. None when there would be
+/// Every way to write the dashes that begin an option: one before a word and not behind one. None when there would be
 /// more than `most`.
 pub(super) fn windash(pattern: &Pattern, most: usize) -> Option<Vec<Pattern>> {
     let mut made = vec![Pattern::default()];
@@ -82,7 +82,7 @@ pub(super) fn windash(pattern: &Pattern, most: usize) -> Option<Vec<Pattern>> {
         let mut plain = String::new();
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
-            let begins_option = matches!(c, '-' | '/')
+            let begins_option = DASHES.contains(&c)
                 && !before.is_some_and(is_word)
                 && chars.peek().copied().is_some_and(is_word);
             before = Some(c);

@@ -31,6 +31,16 @@ impl Filter {
         let logsource = logsource(source, document, reading);
         let selections = selections(node, &["rules"], reading);
         let rules = targets(node, reading)?;
+        if let Some(found) = &selections
+            && !found.conditions.iter().all(negates)
+        {
+            // The example of the specification and all that evaluate filters read this in opposite ways.
+            return reading.refuse(
+                node,
+                "a filter whose condition does not say `not`",
+                "the condition has to hold besides that of the rule: `condition: not selection` takes away",
+            );
+        }
         Some(Self {
             logsource: logsource?,
             rules,
@@ -57,6 +67,15 @@ impl Filter {
             let rule = std::mem::replace(condition, ConditionExpr::And(Vec::new()));
             *condition = ConditionExpr::And(vec![rule, own.clone()]);
         }
+    }
+}
+
+/// Whether a `not` stands in a condition.
+fn negates(condition: &ConditionExpr) -> bool {
+    match condition {
+        ConditionExpr::Not(_) => true,
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(negates),
+        ConditionExpr::Identifier(_) | ConditionExpr::Selector { .. } => false,
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rsigma_eval::CompiledRule;
 
-use super::correlation::{Correlation, Written};
+use super::correlation::Correlation;
 use super::load::{Read, RuleProblem};
 use super::route::Rules;
 use super::rule::{LooksFor, Rule, RuleIndex};
+use super::written::Written;
 use crate::detect::fields::Views;
 use crate::document::Yaml;
 use crate::model::{Problem, Span};

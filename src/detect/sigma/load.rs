@@ -6,7 +6,6 @@ use std::fmt;
 use rsigma_eval::{CompiledRule, compile_rule};
 use rsigma_parser::{ConditionExpr, Detections, SigmaRule};
 
-use super::correlation::Written;
 use super::documents::documents;
 use super::filter::{self, Filter};
 use super::link;
@@ -14,6 +13,7 @@ use super::reading::Reading;
 use super::route::Rules;
 use super::rule::{LooksFor, Rule, logsource};
 use super::selection::{Selections, selections};
+use super::written::Written;
 use crate::detect::fields::Views;
 use crate::document::{Yaml, YamlValue, parse_all};
 use crate::model::{Problem, Span};

@@ -16,6 +16,7 @@ mod item;
 mod link;
 mod load;
 mod modifiers;
+mod pieces;
 mod reading;
 mod route;
 mod rule;
@@ -23,6 +24,7 @@ mod selection;
 mod text;
 mod view;
 mod window;
+mod written;
 
 pub use correlate::{Correlator, Evidence, Fired, Limits, Uncounted};
 pub use correlation::{Against, Correlation, Counts, Hitting, Taken, When};

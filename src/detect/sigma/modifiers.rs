@@ -32,7 +32,7 @@ pub(super) enum Comparison {
     AtLeast,
 }
 
-/// A part of a time, in UTC.
+/// A part of a time, as it is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Part {
     Minute,

@@ -66,30 +66,36 @@ impl<'a> Reading<'a> {
                 .flat_map(|start| {
                     values
                         .iter()
-                        .map(move |value| format!("{start}{before}{value}"))
+                        .map(move |value| format!("{start}{}{value}", unescaped(before)))
                 })
                 .collect();
             rest = after;
         }
-        made.iter_mut().for_each(|start| start.push_str(rest));
+        made.iter_mut()
+            .for_each(|start| start.push_str(&unescaped(rest)));
         Some(made)
     }
 }
 
-/// The first `%name%`, with what stands before and behind it.
+/// The first `%name%`, with what stands before and behind it. A `%` behind a backslash is one of the text.
 fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
-    while let Some(start) = text[from..].find('%').map(|at| at + from) {
-        let end = start + 1 + text[start + 1..].find('%')?;
-        let name = &text[start + 1..end];
-        if !name.is_empty()
+    let is_escaped = |at: usize| text[..at].ends_with('\\');
+    let marks: Vec<usize> = text
+        .match_indices('%')
+        .map(|(at, _)| at)
+        .filter(|at| !is_escaped(*at))
+        .collect();
+    marks.windows(2).find_map(|pair| {
+        let name = &text[pair[0] + 1..pair[1]];
+        let is_name = !name.is_empty()
             && name
                 .chars()
-                .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-        {
-            return Some((&text[..start], name, &text[end + 1..]));
-        }
-        from = end;
-    }
-    None
+                .all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        is_name.then(|| (&text[..pair[0]], name, &text[pair[1] + 1..]))
+    })
+}
+
+/// Takes the backslashes of `\%` away.
+fn unescaped(text: &str) -> String {
+    text.replace("\\%", "%")
 }

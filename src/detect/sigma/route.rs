@@ -14,9 +14,6 @@ use super::view::{EXISTS, Found, PART, SCALAR, Shown, find};
 use crate::detect::fields::{View, Views};
 use crate::model::{Format, Record};
 
-/// The longest array of which each element is looked at as an event.
-const MAX_ELEMENTS: usize = 10_000;
-
 /// Rules that can be evaluated. Cheap to ask from several threads at once.
 pub struct Rules {
     rules: Vec<Rule>,
@@ -124,7 +121,7 @@ impl Rules {
                 Some(path) => {
                     let mut elements = Vec::new();
                     find(&record.body, path).each(&mut |element| elements.push(element));
-                    for (number, element) in elements.into_iter().take(MAX_ELEMENTS).enumerate() {
+                    for (number, element) in elements.into_iter().enumerate() {
                         route.ask(element, place, Some(number), &mut hits);
                     }
                 }

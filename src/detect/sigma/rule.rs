@@ -113,6 +113,7 @@ impl Rule {
         let is_sound = problems.is_empty();
         reading.problems = problems;
         version(node, reading)?;
+        taxonomy(node, reading)?;
         is_sound.then_some(rule)
     }
 }
@@ -138,6 +139,34 @@ fn version(node: &Yaml, reading: &mut Reading<'_>) -> Option<()> {
             "a version of Sigma that is not known",
             "rules of version 2 and before are evaluated",
         ),
+    }
+}
+
+/// Names of another taxonomy mean something that is not known here; a rule that says that it cannot be used is not used.
+fn taxonomy(node: &Yaml, reading: &mut Reading<'_>) -> Option<()> {
+    let YamlValue::Map(entries) = &node.value else {
+        return Some(());
+    };
+    let says = |name: &str| {
+        entries
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(_, value)| value)
+    };
+    let is =
+        |value: &Yaml, word: &str| matches!(&value.value, YamlValue::Text(text) if text == word);
+    match (says("taxonomy"), says("status")) {
+        (Some(taxonomy), _) if !is(taxonomy, "sigma") && !taxonomy.is_null() => reading.refuse(
+            taxonomy,
+            "a taxonomy that is not known",
+            "rules with the names of the taxonomy `sigma` are evaluated",
+        ),
+        (_, Some(status)) if is(status, "unsupported") => reading.refuse(
+            status,
+            "the rule says that it is unsupported",
+            "take the file out",
+        ),
+        _ => Some(()),
     }
 }
 

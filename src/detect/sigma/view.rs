@@ -104,6 +104,17 @@ fn convert(value: &Value) -> EventValue<'_> {
     }
 }
 
+/// A value as text, so that a number and its text are one; lists are as they are.
+fn scalar(found: Found<'_>) -> Option<EventValue<'_>> {
+    match found {
+        Found::One(Value::Null | Value::Object(_)) => None,
+        Found::One(value @ (Value::Number(_) | Value::Bool(_))) => {
+            Some(EventValue::Str(Cow::Owned(value.to_string())))
+        }
+        found => found.value(),
+    }
+}
+
 /// A body, and the questions that the rules at hand ask of it.
 pub(super) struct Shown<'a> {
     pub body: &'a Value,
@@ -126,10 +137,7 @@ impl Event for Shown<'_> {
                 let (part, path) = chars.as_str().split_once(':')?;
                 parts(Part::named(part)?, &find(self.body, path))
             }
-            Some(SCALAR) => match find(self.body, chars.as_str()) {
-                Found::One(Value::Null | Value::Object(_)) => None,
-                found => found.value(),
-            },
+            Some(SCALAR) => scalar(find(self.body, chars.as_str())),
             _ => find(self.body, path).value(),
         }
     }
@@ -193,22 +201,23 @@ fn parts<'a>(part: Part, found: &Found<'_>) -> Option<EventValue<'a>> {
     }
 }
 
-/// A time as logs write them: with a zone, without one (then it is UTC), or as seconds or milliseconds since 1970.
+/// A time as logs write them, as it is written: what its zone says is not reckoned with, as the specification has it. Numbers
+/// are seconds or milliseconds since 1970, in UTC.
 fn time(value: &Value) -> Option<DateTime> {
     let utc = |time: Timestamp| time.to_zoned(TimeZone::UTC).datetime();
     match value {
-        Value::String(text) => match text.parse::<Timestamp>() {
-            Ok(time) => Some(utc(time)),
-            Err(_) => text.parse::<DateTime>().ok(),
+        Value::String(text) => match text.parse::<DateTime>() {
+            Ok(time) => Some(time),
+            // With `Z` a time is no civil one.
+            Err(_) => text.parse::<Timestamp>().ok().map(utc),
         },
         Value::Number(number) => {
             let number = number
                 .as_i64()
                 .or_else(|| number.as_f64().map(|number| number as i64))?;
-            let seconds = if number.abs() > 100_000_000_000 {
-                number / 1000
-            } else {
-                number
+            let seconds = match number.unsigned_abs() > 100_000_000_000 {
+                true => number / 1000,
+                false => number,
             };
             Timestamp::from_second(seconds).ok().map(utc)
         }
