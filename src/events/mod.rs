@@ -8,5 +8,8 @@
 
 pub mod auditd;
 mod decode;
+pub mod journald;
+mod messages;
+pub mod syslog;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};
