@@ -8,7 +8,7 @@
 //! The last 8192 executions of a source are remembered to name parents. Bytes that are no UTF-8 become U+FFFD, also at the seam
 //! of an argument that the kernel wrote in pieces. PROCTITLE, which stands in where there is no EXECVE record, has at most 128
 //! bytes. Names are resolved against the working directory by their letters; one that is relative to another directory stays
-//! as it is and is marked.
+//! as it is and is marked. On an overlay the first write to a file of a lower layer is told as its creation.
 //!
 //! **Invariant:** a text that somebody chose (a command, a file's name, an account) never becomes another field.
 

@@ -237,10 +237,10 @@ fn disconnect(message: &str) -> Option<Said> {
     let name = ["authenticating user ", "user "]
         .iter()
         .find_map(|kind| before.strip_prefix(kind));
-    match name {
-        Some(name) => Some(said.with("user", name)),
-        None => before.is_empty().then_some(said),
-    }
+    Some(match name {
+        Some(name) => said.with("user", name),
+        None => said,
+    })
 }
 
 fn refused(message: &str) -> Option<Said> {
