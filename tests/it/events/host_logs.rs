@@ -355,7 +355,7 @@ fn collected_lines_are_read() {
                     .iter()
                     .any(|(body, event)| match alert["GetScope"].as_str().unwrap() {
                         "Ip" => event.addresses.iter().any(|address| address == target),
-                        "pid" => body["ppid"].to_string() == target,
+                        "pid" => body["ppid"].as_u64() == target.parse().ok(),
                         "exe" => body["exe"] == target,
                         "username" => event.actor.name == target,
                         scope => panic!("{test}: a scope {scope}"),
