@@ -119,7 +119,7 @@ fn text<'a>(record: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 
 /// A PATH record for the body, and its name resolved where there is one.
 fn described(record: &Map<String, Value>, base: Option<&str>) -> (Value, Option<String>) {
-    let given = text(record, "name").filter(|name| !name.is_empty() && *name != "(null)");
+    let given = text(record, "name").filter(|name| !name.is_empty());
     let name = given.map(|given| match (given.starts_with('/'), base) {
         (true, _) => resolve("/", given),
         (false, Some(base)) => resolve(base, given),
@@ -224,12 +224,12 @@ mod tests {
     fn a_rename_is_told_by_its_last_created_name() {
         let records = [
             path("/etc/shop/", "PARENT"),
-            path("(null)", "DELETE"),
-            path("(null)", "CREATE"),
+            path("", "DELETE"),
+            path("", "CREATE"),
             path("/etc/shop/.new", "DELETE"),
             path("/etc/shop/shop.conf", "DELETE"),
             path("shop.conf", "CREATE"),
-            path("(null)", "CREATE"),
+            path("", "CREATE"),
         ];
         let got = touched(&records, None, Some("rename"), Some("/etc/shop"));
         assert_eq!(got.object.as_deref(), Some("/etc/shop/shop.conf"));
@@ -243,8 +243,8 @@ mod tests {
     fn an_overlay_creates_and_deletes() {
         let records = [
             path("/etc/x", "CREATE"),
-            path("(null)", "DELETE"),
-            path("(null)", "CREATE"),
+            path("", "DELETE"),
+            path("", "CREATE"),
         ];
         let got = touched(&records, None, Some("openat"), None);
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
         );
         let records = [
             path("/etc/x", "DELETE"),
-            path("(null)", "CREATE"),
+            path("", "CREATE"),
             path("work", "CREATE"),
         ];
         let got = touched(&records, None, Some("unlinkat"), Some("/"));
