@@ -38,12 +38,17 @@ pub(super) fn join(head: &Head, mut records: Vec<Fields>, processes: &mut Proces
         outcome(main, &mut body);
         said(main, &mut body);
     }
-    let syscall = call.and_then(|call| text(call, "SYSCALL"));
+    let syscall = call
+        .and_then(|call| text(call, "SYSCALL"))
+        .map(str::to_owned);
+    let syscall = syscall.as_deref();
     put(&mut body, "syscall", syscall);
     command(&records, &mut body);
     let cwd = of(&records, "CWD", "cwd").or_else(|| text(records.first()?, "cwd"));
     put(&mut body, "cwd", cwd);
-    files(paths::touched(&records, call, syscall, cwd), &mut body);
+    let touched = paths::touched(&records, call, syscall, cwd);
+    full_names(&touched, &mut records);
+    files(touched, &mut body);
     address(&records, &mut body);
     if syscall == Some("connect") {
         body.insert("initiated".to_owned(), true.into());
@@ -243,6 +248,16 @@ fn command(records: &[Fields], body: &mut Fields) {
         return;
     }
     put(body, "command_line", of(records, "PROCTITLE", "proctitle"));
+}
+
+/// Gives the PATH records their resolved names, so that a rule for a file finds it from whichever directory it was named.
+fn full_names(touched: &Touched, records: &mut [Fields]) {
+    let records = records.iter_mut().filter(|record| record["type"] == "PATH");
+    for (record, path) in records.zip(&touched.paths) {
+        for key in ["name", "given"] {
+            put(record, key, path.get(key).and_then(Value::as_str));
+        }
+    }
 }
 
 fn files(touched: Touched, body: &mut Fields) {

@@ -92,6 +92,16 @@ fn interleaved_events_are_joined() {
     assert_eq!(create["change"], "create");
     assert_eq!(create["cwd"], "/etc");
     assert_eq!(create["paths"][1]["given"], "cron.d/../x");
+    let record = create["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rfind(|record| record["type"] == "PATH")
+        .unwrap();
+    assert_eq!(
+        (&record["name"], &record["given"]),
+        (&json!("/etc/x"), &json!("cron.d/../x"))
+    );
     let event = event(&records[1]);
     assert_eq!(event.actor.name, "root");
     assert_eq!(event.actor.original.as_deref(), Some("alice"));

@@ -137,5 +137,11 @@ mod tests {
         );
         assert_eq!(got["address"], "192.0.2.1");
         assert_eq!(got["user"], "x rhost=10.0.0.1");
+        let got = fields(
+            "sshd",
+            "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=x user=root",
+        );
+        assert_eq!(got["address"], "192.0.2.1");
+        assert_eq!(got["user"], "x user=root");
     }
 }
