@@ -1,6 +1,6 @@
 //! Logs: bytes of files and streams, made into records.
 //!
-//! Flow: bytes → framed lines or elements of a document (bounded) → a decoder of one format → [`Record`]s, and a count of
+//! Flow: bytes → framed lines or elements of a document (bounded) → a decoder of one format → [`Record`](crate::model::Record)s, and a count of
 //! what was left out and why.
 //!
 //! **Invariant:** every line that was read is in exactly one count: it became a record, belonged to one, or was left out for

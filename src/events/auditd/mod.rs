@@ -1,7 +1,7 @@
 //! Linux auditd's log, raw or enriched.
 //!
-//! Flow: a line → its fields, decoded ([`line`]) → joined with the records of the same node, time and serial ([`join`]) → one
-//! body ([`body`]) → one record.
+//! Flow: a line → its fields, decoded (`line`) → joined with the records of the same node, time and serial (`join`) → one
+//! body (`body`) → one record.
 //!
 //! Limits, beyond which a record says less but never something else: at most 1024 events wait for more records, for 2 s of the
 //! log's time or 4096 lines; what comes later is a record of its own with the same id. An event over 8 MiB or 4096 records is cut and says so.

@@ -1,7 +1,7 @@
 //! Syslog as text: RFC 3164 with and without `<PRI>`, rsyslog's form with RFC 3339 times, and RFC 5424.
 //!
-//! Flow: a line → its header ([`header`]) → time with year and zone ([`time`]) → program and message → what the message says
-//! ([`super::messages`]) → a record.
+//! Flow: a line → its header (`header`) → time with year and zone (`time`) → program and message → what the message says
+//! (`messages`) → a record.
 //!
 //! Control characters and rsyslog's `#012` stay text. A line without a header (the rest of a message with a line's end in it)
 //! is malformed. Any process may write any program's name here: only the journal knows better.
