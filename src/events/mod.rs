@@ -11,12 +11,15 @@ pub mod cloudtrail;
 mod decode;
 pub mod formats;
 pub mod frame;
+pub mod journald;
 mod json;
 pub mod kubernetes;
+mod messages;
 mod reader;
 mod seen;
 pub mod sniff;
 pub mod source;
+pub mod syslog;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};
 pub use reader::{Given, ReadError, Reader};

@@ -38,12 +38,17 @@ pub(super) fn join(head: &Head, mut records: Vec<Fields>, processes: &mut Proces
         outcome(main, &mut body);
         said(main, &mut body);
     }
-    let syscall = call.and_then(|call| text(call, "SYSCALL"));
+    let syscall = call
+        .and_then(|call| text(call, "SYSCALL"))
+        .map(str::to_owned);
+    let syscall = syscall.as_deref();
     put(&mut body, "syscall", syscall);
     command(&records, &mut body);
     let cwd = of(&records, "CWD", "cwd").or_else(|| text(records.first()?, "cwd"));
     put(&mut body, "cwd", cwd);
-    files(paths::touched(&records, call, syscall, cwd), &mut body);
+    let touched = paths::touched(&records, call, syscall, cwd);
+    full_names(&touched, &mut records);
+    files(touched, &mut body);
     address(&records, &mut body);
     if syscall == Some("connect") {
         body.insert("initiated".to_owned(), true.into());
@@ -56,10 +61,20 @@ pub(super) fn join(head: &Head, mut records: Vec<Fields>, processes: &mut Proces
     Value::Object(body)
 }
 
-/// A field that says something: not `?`, `(none)`, `(null)`, and not the id that stands for none.
+/// A field that says something: not what stands for nothing.
 fn text<'a>(record: &'a Fields, key: &str) -> Option<&'a str> {
     let text = record.get(key)?.as_str()?;
-    (!["", "?", "(none)", "(null)", "4294967295", "-1", "unset"].contains(&text)).then_some(text)
+    (!["", "?", "(none)", "(null)"].contains(&text)).then_some(text)
+}
+
+/// A text that somebody chose, who may have chosen one of those.
+fn chosen<'a>(record: &'a Fields, key: &str) -> Option<&'a str> {
+    record.get(key)?.as_str()
+}
+
+/// An id or its name, unless it is the one that stands for none.
+fn id<'a>(record: &'a Fields, key: &str) -> Option<&'a str> {
+    text(record, key).filter(|text| !["4294967295", "-1", "unset"].contains(text))
 }
 
 /// The first such field in records of a type.
@@ -74,9 +89,8 @@ fn put(body: &mut Fields, key: &str, text: Option<&str>) {
     }
 }
 
-fn number(body: &mut Fields, record: &Fields, key: &str) {
-    let number = text(record, key).and_then(|text| text.parse::<i64>().ok());
-    if let Some(number) = number {
+fn number(body: &mut Fields, key: &str, text: Option<&str>) {
+    if let Some(number) = text.and_then(|text| text.parse::<i64>().ok()) {
         body.insert(key.to_owned(), number.into());
     }
 }
@@ -148,6 +162,10 @@ fn complete(record: &mut Fields) {
             if let Some(name) = syscalls::architecture(&arch) {
                 record.entry("ARCH").or_insert(name.into());
             }
+            if let Some(keys) = text(record, "key").filter(|keys| keys.contains('\u{1}')) {
+                let keys = Value::Array(keys.split('\u{1}').map(Value::from).collect());
+                record.insert("key".to_owned(), keys);
+            }
         }
         Some("SOCKADDR") => {
             let decoded = text(record, "saddr").and_then(saddr::decode);
@@ -174,16 +192,19 @@ fn complete(record: &mut Fields) {
 
 fn who(main: &Fields, body: &mut Fields) {
     for key in ["pid", "ppid", "uid", "auid", "euid"] {
-        number(body, main, key);
+        number(body, key, id(main, key));
     }
-    put(body, "user", text(main, "UID"));
-    put(body, "login_user", text(main, "AUID"));
-    put(body, "session", text(main, "ses"));
+    put(body, "user", id(main, "UID"));
+    put(body, "login_user", id(main, "AUID"));
+    put(body, "session", id(main, "ses"));
     put(body, "tty", text(main, "tty").or(text(main, "terminal")));
     put(body, "exe", text(main, "exe"));
-    put(body, "comm", text(main, "comm"));
-    if let Some(keys) = text(main, "key") {
-        let keys = keys.split('\u{1}').map(Value::from).collect();
+    put(body, "comm", chosen(main, "comm"));
+    let keys = match main.get("key") {
+        Some(Value::Array(keys)) => keys.clone(),
+        _ => text(main, "key").map(Value::from).into_iter().collect(),
+    };
+    if !keys.is_empty() {
         body.insert("key".to_owned(), Value::Array(keys));
     }
 }
@@ -200,7 +221,7 @@ fn outcome(main: &Fields, body: &mut Fields) {
     if let Some(success) = success {
         body.insert("success".to_owned(), success.into());
     }
-    number(body, main, "exit");
+    number(body, "exit", text(main, "exit"));
 }
 
 /// What a program said in a message of its own.
@@ -211,7 +232,7 @@ fn said(main: &Fields, body: &mut Fields) {
     put(body, "res", text(main, "res").or(text(main, "result")));
     put(body, "address", text(main, "addr"));
     put(body, "hostname", text(main, "hostname"));
-    put(body, "command_line", text(main, "cmd"));
+    put(body, "command_line", chosen(main, "cmd"));
 }
 
 fn command(records: &[Fields], body: &mut Fields) {
@@ -227,6 +248,16 @@ fn command(records: &[Fields], body: &mut Fields) {
         return;
     }
     put(body, "command_line", of(records, "PROCTITLE", "proctitle"));
+}
+
+/// Gives the PATH records their resolved names, so that a rule for a file finds it from whichever directory it was named.
+fn full_names(touched: &Touched, records: &mut [Fields]) {
+    let records = records.iter_mut().filter(|record| record["type"] == "PATH");
+    for (record, path) in records.zip(&touched.paths) {
+        for key in ["name", "given"] {
+            put(record, key, path.get(key).and_then(Value::as_str));
+        }
+    }
 }
 
 fn files(touched: Touched, body: &mut Fields) {
@@ -251,15 +282,15 @@ fn address(records: &[Fields], body: &mut Fields) {
 
 /// Names the parent, and remembers an execution for those that come after.
 fn ancestry(head: &Head, syscall: Option<&str>, processes: &mut Processes, body: &mut Fields) {
-    let id = |body: &Fields, key: &str| body.get(key).and_then(Value::as_u64);
+    let process_id = |body: &Fields, key: &str| body.get(key).and_then(Value::as_u64);
     let node = head.node.as_deref();
-    if let Some(parent) = id(body, "ppid").and_then(|parent| processes.get(node, parent)) {
+    if let Some(parent) = process_id(body, "ppid").and_then(|parent| processes.get(node, parent)) {
         put(body, "parent_exe", parent.exe.as_deref());
         put(body, "parent_command_line", parent.command_line.as_deref());
     }
     if matches!(syscall, Some("execve" | "execveat"))
         && body.get("success") == Some(&Value::Bool(true))
-        && let Some(pid) = id(body, "pid")
+        && let Some(pid) = process_id(body, "pid")
     {
         let owned = |key: &str| text(body, key).map(str::to_owned);
         let process = Process {

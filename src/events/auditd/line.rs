@@ -103,7 +103,12 @@ impl<'a> Fields<'a> {
                 continue;
             }
             open = (key == "op").then_some("op");
+            // A file may be named so; without quotes it is the kernel's word for no name.
+            let nameless = key == "name" && self.rest.starts_with("(null)");
             let text = self.value(key);
+            if nameless {
+                continue;
+            }
             into.entry(key).or_insert(Value::String(text));
         }
         for (key, value) in said {

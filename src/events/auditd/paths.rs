@@ -49,33 +49,68 @@ pub(super) fn touched(
         from: None,
         change: None,
     };
-    let (mut created, mut deleted, mut plain) = (None, None, None);
-    let (mut any_created, mut any_deleted) = (false, false);
+    let mut names = Names::default();
     for record in records.iter().filter(|record| record["type"] == "PATH") {
-        let nametype = text(record, "nametype").unwrap_or("");
-        any_created |= nametype == "CREATE";
-        any_deleted |= nametype == "DELETE";
         let (path, name) = described(record, base);
         touched.paths.push(path);
-        let Some(name) = name else { continue };
+        names.add(text(record, "nametype").unwrap_or(""), name);
+    }
+    touched.change = names.change(syscall).or_else(|| {
+        let plain = names.plain.as_ref();
+        plain.and(by_call(call, syscall))
+    });
+    let (first, then) = match touched.change {
+        Some("delete") => (names.deleted.last().cloned(), names.created),
+        _ => (names.created, names.deleted.last().cloned()),
+    };
+    touched.object = first.or(then).or(names.plain);
+    if touched.change == Some("rename") {
+        // A file that was replaced is deleted too, under the new name.
+        let other = |name: &String| Some(name) != touched.object.as_ref();
+        touched.from = names.deleted.into_iter().find(other);
+    }
+    touched
+}
+
+/// Names by what the kernel says happened to them. Of those created the last counts: before it come a layer's own.
+#[derive(Default)]
+struct Names {
+    created: Option<String>,
+    deleted: Vec<String>,
+    plain: Option<String>,
+    any_created: bool,
+    any_deleted: bool,
+}
+
+impl Names {
+    fn add(&mut self, nametype: &str, name: Option<String>) {
         match nametype {
-            "CREATE" => created = Some(name),
-            "DELETE" => deleted = Some(name),
+            "CREATE" => {
+                self.any_created = true;
+                self.created = name.or(self.created.take());
+            }
+            "DELETE" => {
+                self.any_deleted = true;
+                self.deleted.extend(name);
+            }
             "PARENT" => {}
-            _ => plain = plain.or(Some(name)),
+            _ => self.plain = self.plain.take().or(name),
         }
     }
-    touched.change = match (any_created, any_deleted) {
-        (true, true) => Some("rename"),
-        (true, false) => Some("create"),
-        (false, true) => Some("delete"),
-        (false, false) => plain.as_ref().and(by_call(call, syscall)),
-    };
-    if touched.change == Some("rename") {
-        touched.from.clone_from(&deleted);
+
+    /// An overlay creates and deletes in its layers whatever it is told to do, so the call decides where both happened.
+    fn change(&self, syscall: Option<&str>) -> Option<&'static str> {
+        match (self.any_created, self.any_deleted) {
+            (false, false) => None,
+            (true, false) => Some("create"),
+            (false, true) => Some("delete"),
+            (true, true) => match syscall {
+                None | Some("rename" | "renameat" | "renameat2") => Some("rename"),
+                Some("unlink" | "unlinkat" | "rmdir") => Some("delete"),
+                Some(_) => Some("create"),
+            },
+        }
     }
-    touched.object = created.or(deleted).or(plain);
-    touched
 }
 
 fn text<'a>(record: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
@@ -84,7 +119,7 @@ fn text<'a>(record: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 
 /// A PATH record for the body, and its name resolved where there is one.
 fn described(record: &Map<String, Value>, base: Option<&str>) -> (Value, Option<String>) {
-    let given = text(record, "name").filter(|name| !name.is_empty() && *name != "(null)");
+    let given = text(record, "name").filter(|name| !name.is_empty());
     let name = given.map(|given| match (given.starts_with('/'), base) {
         (true, _) => resolve("/", given),
         (false, Some(base)) => resolve(base, given),
@@ -189,17 +224,43 @@ mod tests {
     fn a_rename_is_told_by_its_last_created_name() {
         let records = [
             path("/etc/shop/", "PARENT"),
-            path("(null)", "DELETE"),
-            path("(null)", "CREATE"),
+            path("", "DELETE"),
+            path("", "CREATE"),
             path("/etc/shop/.new", "DELETE"),
             path("/etc/shop/shop.conf", "DELETE"),
             path("shop.conf", "CREATE"),
-            path("(null)", "CREATE"),
+            path("", "CREATE"),
         ];
         let got = touched(&records, None, Some("rename"), Some("/etc/shop"));
         assert_eq!(got.object.as_deref(), Some("/etc/shop/shop.conf"));
         assert_eq!(got.change, Some("rename"));
+        assert_eq!(got.from.as_deref(), Some("/etc/shop/.new"));
         assert_eq!(got.paths.len(), 7);
+    }
+
+    // Goal: what an overlay does in its layers to create or delete a file is not taken for a rename.
+    #[test]
+    fn an_overlay_creates_and_deletes() {
+        let records = [
+            path("/etc/x", "CREATE"),
+            path("", "DELETE"),
+            path("", "CREATE"),
+        ];
+        let got = touched(&records, None, Some("openat"), None);
+        assert_eq!(
+            (got.change, got.object.as_deref()),
+            (Some("create"), Some("/etc/x"))
+        );
+        let records = [
+            path("/etc/x", "DELETE"),
+            path("", "CREATE"),
+            path("work", "CREATE"),
+        ];
+        let got = touched(&records, None, Some("unlinkat"), Some("/"));
+        assert_eq!(
+            (got.change, got.object.as_deref()),
+            (Some("delete"), Some("/etc/x"))
+        );
     }
 
     // Goal: a name relative to a directory that the log does not name is not made into a path that never was.

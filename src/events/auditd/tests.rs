@@ -92,6 +92,16 @@ fn interleaved_events_are_joined() {
     assert_eq!(create["change"], "create");
     assert_eq!(create["cwd"], "/etc");
     assert_eq!(create["paths"][1]["given"], "cron.d/../x");
+    let record = create["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rfind(|record| record["type"] == "PATH")
+        .unwrap();
+    assert_eq!(
+        (&record["name"], &record["given"]),
+        (&json!("/etc/x"), &json!("cron.d/../x"))
+    );
     let event = event(&records[1]);
     assert_eq!(event.actor.name, "root");
     assert_eq!(event.actor.original.as_deref(), Some("alice"));
@@ -159,6 +169,21 @@ fn a_login_is_an_event_by_itself() {
     assert_eq!(event.actor.original, None);
     assert_eq!(event.addresses, ["198.51.100.7"]);
     assert_eq!(event.outcome, Outcome::Failure);
+}
+
+// Goal: a file that is named like the kernel's word for no name is one all the same, and a failure keeps its number.
+#[test]
+fn names_that_look_like_nothing() {
+    let open =
+        call(1, 257, "items=2 key=(null)").replace("success=yes exit=0", "success=no exit=-1");
+    let cwd = line("CWD", 1, "cwd=\"/etc/cron.d\"");
+    let named = line("PATH", 1, "item=0 name=\"(null)\" nametype=CREATE");
+    let nameless = line("PATH", 1, "item=1 name=(null) nametype=CREATE");
+    let (records, _) = read(&[&open, &cwd, &named, &nameless]);
+    assert_eq!(records[0].body["object"], "/etc/cron.d/(null)");
+    assert!(records[0].body["paths"][1].get("name").is_none());
+    assert_eq!(records[0].body["exit"], -1);
+    assert_eq!(event(&records[0]).outcome, Outcome::Failure);
 }
 
 // Goal: a parent is named by what it was executed as, on its own node only.

@@ -1,0 +1,3 @@
+//! Logs as they were recorded, made into records and events.
+
+mod host_logs;
