@@ -6,6 +6,7 @@
 //! **Invariant:** every line that was read is in exactly one count: it became a record, belonged to one, or was left out for
 //! a reason. Nothing here stops at bad input.
 
+pub mod auditd;
 pub mod cloudtrail;
 mod decode;
 mod json;
