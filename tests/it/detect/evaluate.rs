@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel::detect::sigma::{Correlator, Limits, Options, RuleFile, Rules};
-use evenkeel::events::SourceTerms;
-use evenkeel::model::{Event, Level, Record, Trust};
+use evenkeel::events::auditd::{self, Auditd};
+use evenkeel::events::{Decode, Left, Line, SourceTerms, cloudtrail, kubernetes};
+use evenkeel::model::{Event, Format, Level, Record, Trust};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value as Json;
 
 /// What a rule found.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub title: String,
+    /// Where the rule stands.
+    pub file: String,
     pub id: String,
     pub level: Level,
     /// The record that it hit, or by which a correlation fired.
@@ -91,6 +95,7 @@ pub fn findings(rules: &Arc<Rules>, mut records: Vec<Record>) -> Vec<Finding> {
             if rule.is_finding {
                 found.push(Finding {
                     title: rule.title.clone(),
+                    file: rule.at.file.to_string(),
                     id: rule.id.clone().unwrap_or_default(),
                     level: rule.level.unwrap_or(Level::Informational),
                     record: record.clone(),
@@ -104,11 +109,54 @@ pub fn findings(rules: &Arc<Rules>, mut records: Vec<Record>) -> Vec<Finding> {
 
 /// The normal form of a record.
 pub fn event(record: &Record) -> Event {
-    use evenkeel::events::{cloudtrail, kubernetes};
-    use evenkeel::model::Format;
     match record.format {
         Format::CloudTrail => cloudtrail::event(record),
         Format::KubernetesAudit => kubernetes::event(record),
+        Format::Auditd => auditd::event(record),
         other => panic!("no records of {other} here"),
+    }
+}
+
+/// Records of events as tests give them: objects, or lines of text.
+pub fn decode(format: &str, events: &[Json]) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut left = Vec::new();
+    let mut lines: Box<dyn Decode> = match format {
+        "auditd" => Box::new(Auditd::new(terms())),
+        _ => {
+            for (number, event) in events.iter().enumerate() {
+                match object(format, event.clone(), number as u64 + 1) {
+                    Ok(record) => records.push(record),
+                    Err(why) => left.push(why),
+                }
+            }
+            assert!(left.is_empty(), "{left:?}");
+            return records;
+        }
+    };
+    for (number, event) in events.iter().enumerate() {
+        let line = Line {
+            number: number as u64 + 1,
+            bytes: event.as_str().expect("a line").as_bytes(),
+        };
+        lines.take(line, &mut records, &mut left);
+    }
+    lines.end(&mut records, &mut left);
+    assert!(left.is_empty(), "{left:?}");
+    records
+}
+
+fn object(format: &str, mut event: Json, line: u64) -> Result<Record, Left> {
+    match format {
+        "cloudtrail" => cloudtrail::decode(event, line, &terms()),
+        "kubernetes-audit" => {
+            // Where time does not matter, tests leave it out.
+            let given = event.as_object_mut().expect("an object");
+            given
+                .entry("stageTimestamp")
+                .or_insert("2026-03-02T10:00:00Z".into());
+            kubernetes::decode(event, line, &terms())
+        }
+        other => panic!("no decoder for {other} here"),
     }
 }
