@@ -9,7 +9,10 @@
 pub mod auditd;
 pub mod cloudtrail;
 mod decode;
+pub mod journald;
 mod json;
 pub mod kubernetes;
+mod messages;
+pub mod syslog;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};

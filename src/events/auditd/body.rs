@@ -148,6 +148,10 @@ fn complete(record: &mut Fields) {
             if let Some(name) = syscalls::architecture(&arch) {
                 record.entry("ARCH").or_insert(name.into());
             }
+            if let Some(keys) = text(record, "key").filter(|keys| keys.contains('\u{1}')) {
+                let keys = Value::Array(keys.split('\u{1}').map(Value::from).collect());
+                record.insert("key".to_owned(), keys);
+            }
         }
         Some("SOCKADDR") => {
             let decoded = text(record, "saddr").and_then(saddr::decode);
@@ -182,8 +186,11 @@ fn who(main: &Fields, body: &mut Fields) {
     put(body, "tty", text(main, "tty").or(text(main, "terminal")));
     put(body, "exe", text(main, "exe"));
     put(body, "comm", text(main, "comm"));
-    if let Some(keys) = text(main, "key") {
-        let keys = keys.split('\u{1}').map(Value::from).collect();
+    let keys = match main.get("key") {
+        Some(Value::Array(keys)) => keys.clone(),
+        _ => text(main, "key").map(Value::from).into_iter().collect(),
+    };
+    if !keys.is_empty() {
         body.insert("key".to_owned(), Value::Array(keys));
     }
 }

@@ -84,7 +84,7 @@ const LEFT_OUT: [&str; 3] = [
 ];
 
 /// Working hours, which the lines do not have: a filter lets sign-ins in them be.
-const HOURS: &str = "title: hours\nlogsource: {product: aws, service: cloudtrail}\nfilter:\n  rules: any\n  \
+const HOURS: &str = "title: hours\nlogsource: {product: aws, service: cloudtrail}\nfilter:\n  rules: [RULE]\n  \
                      selection: {eventName: ConsoleLogin, eventTime|hour: [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]}\n  \
                      condition: not selection\n";
 
@@ -102,6 +102,7 @@ fn records(entry: &Json) -> Option<Vec<Record>> {
         "aws-cloudtrail" => ("cloudtrail", objects()),
         "k8s-audit" => ("kubernetes-audit", objects()),
         "auditd" => ("auditd", texts()),
+        "syslog" => ("syslog", texts()),
         _ => return None,
     };
     Some(decode(format, &events))
@@ -140,8 +141,15 @@ fn rules(entry: &Json) -> Arc<Rules> {
                 .filter(|(path, _)| path.ends_with(&ending)),
         );
     }
-    files.push(("hours.yml".to_owned(), HOURS.to_owned()));
+    files.extend(hours(&files));
     load(&files)
+}
+
+/// The working hours, for the rule that asks for them.
+fn hours(files: &[(String, String)]) -> Option<(String, String)> {
+    let rule = files.iter().find(|(path, _)| path.ends_with("/console_login_outside_hours.yml"));
+    let id = rule?.1.lines().find_map(|line| line.strip_prefix("id: "))?;
+    Some(("hours.yml".to_owned(), HOURS.replace("RULE", id)))
 }
 
 /// The alerts that an entry wants: scenario, without its author, and target.
@@ -204,7 +212,7 @@ fn alerts_are_met() {
 fn working_hours_are_a_filter() {
     let mut files = rule_files(&["aws"]);
     files.retain(|(path, _)| path.ends_with("/console_login_outside_hours.yml"));
-    files.push(("hours.yml".to_owned(), HOURS.to_owned()));
+    files.extend(hours(&files));
     let rules = load(&files);
     let told = |time: &str| {
         let body = serde_json::json!({

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use evenkeel::detect::sigma::{Correlator, Limits, Options, RuleFile, Rules};
 use evenkeel::events::auditd::{self, Auditd};
+use evenkeel::events::syslog::{self, Syslog};
 use evenkeel::events::{Decode, Left, Line, SourceTerms, cloudtrail, kubernetes};
 use evenkeel::model::{Event, Format, Level, Record, Trust};
 use jiff::Timestamp;
@@ -113,6 +114,7 @@ pub fn event(record: &Record) -> Event {
         Format::CloudTrail => cloudtrail::event(record),
         Format::KubernetesAudit => kubernetes::event(record),
         Format::Auditd => auditd::event(record),
+        Format::Syslog => syslog::event(record),
         other => panic!("no records of {other} here"),
     }
 }
@@ -123,6 +125,7 @@ pub fn decode(format: &str, events: &[Json]) -> Vec<Record> {
     let mut left = Vec::new();
     let mut lines: Box<dyn Decode> = match format {
         "auditd" => Box::new(Auditd::new(terms())),
+        "syslog" => Box::new(Syslog::new(terms())),
         _ => {
             for (number, event) in events.iter().enumerate() {
                 match object(format, event.clone(), number as u64 + 1) {
