@@ -66,6 +66,49 @@ const SCENARIOS: &[(&str, &str, &str, Target)] = &[
         "setuid_program_crashed",
         Target::Group,
     ),
+    ("ssh-bf", "linux", "ssh_brute_force", Target::Group),
+    (
+        "ssh-bf_user-enum",
+        "linux",
+        "ssh_users_tried",
+        Target::Group,
+    ),
+    (
+        "ssh-slow-bf",
+        "linux",
+        "ssh_slow_brute_force",
+        Target::Group,
+    ),
+    (
+        "ssh-time-based-bf",
+        "linux",
+        "ssh_few_an_hour",
+        Target::Group,
+    ),
+    (
+        "ssh-time-based-bf_user-enum",
+        "linux",
+        "ssh_few_users_an_hour",
+        Target::Group,
+    ),
+    (
+        "ssh-cve-2024-6387",
+        "linux",
+        "ssh_handshakes_abandoned",
+        Target::Group,
+    ),
+    (
+        "ssh-refused-conn",
+        "linux",
+        "ssh_connection_refused",
+        Target::Address,
+    ),
+    (
+        "ssh-bad-keyexchange-bf",
+        "linux",
+        "ssh_no_common_algorithm",
+        Target::Group,
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -147,7 +190,9 @@ fn rules(entry: &Json) -> Arc<Rules> {
 
 /// The working hours, for the rule that asks for them.
 fn hours(files: &[(String, String)]) -> Option<(String, String)> {
-    let rule = files.iter().find(|(path, _)| path.ends_with("/console_login_outside_hours.yml"));
+    let rule = files
+        .iter()
+        .find(|(path, _)| path.ends_with("/console_login_outside_hours.yml"));
     let id = rule?.1.lines().find_map(|line| line.strip_prefix("id: "))?;
     Some(("hours.yml".to_owned(), HOURS.replace("RULE", id)))
 }
