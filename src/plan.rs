@@ -131,7 +131,7 @@ fn group(drifts: &[&Drift], findings: &[Finding], undo_max_bytes: u64) -> Group 
 fn step(drift: &Drift, findings: &[Finding], undo_max_bytes: u64) -> Step {
     let answers: Vec<_> = findings
         .iter()
-        .filter(|finding| finding.resource == drift.resource)
+        .filter(|finding| finding.resource.as_ref() == Some(&drift.resource))
         .map(|finding| finding.id.clone())
         .collect();
     let undo = undo(drift, undo_max_bytes);
@@ -352,12 +352,7 @@ mod tests {
             drift("/a", Some("file"), None, &[]),
             drift("/b", Some("file"), None, &[]),
         ];
-        let finding = Finding {
-            id: "f1".into(),
-            resource: drifts[0].resource.clone(),
-            indicator: "unlisted-key".into(),
-            level: Level::High,
-        };
+        let finding = Finding::on(drifts[0].resource.clone(), "unlisted-key", Level::High);
         let plan = plan(&drifts, &[finding], 0);
         assert!(plan.groups[0].steps[0].keep);
         assert!(!plan.groups[1].steps[0].keep);

@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(value_enum, default_value = "manifest")]
         of: SchemaOf,
     },
+    /// Looks for compromise in logs, by rules; changes nothing.
+    Detect(DetectArgs),
     /// Opens the opposite pull request: what is live becomes the baseline.
     Adopt(AdoptArgs),
     /// Takes back what a run did, and proves it.
@@ -119,6 +121,22 @@ pub struct BaselineArgs {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
+}
+
+impl BaselineArgs {
+    /// Just what is to be read.
+    pub fn reading(dir: &std::path::Path, rev: Option<&str>, worktree: bool) -> Self {
+        Self {
+            baseline: dir.to_owned(),
+            rev: rev.map(str::to_owned),
+            worktree,
+            target: Vec::new(),
+            allowed_signers: None,
+            allow_rewind: false,
+            worker: None,
+            format: Format::Text,
+        }
+    }
 }
 
 /// Where evenkeel keeps its journal.
@@ -345,6 +363,89 @@ pub struct JournalArgs {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
+}
+
+/// Arguments of `detect`.
+#[derive(Args, Debug)]
+pub struct DetectArgs {
+    /// Where logs are: a file, a folder with all below it, or - for standard input; the format is told by the content unless it
+    /// is named (cloudtrail, kubernetes-audit, auditd, syslog, journald, falco, suricata, ocsf). May be given again.
+    #[arg(long, required = true, value_name = "[FORMAT=]PATH")]
+    pub events: Vec<String>,
+    /// Sigma rules: a file, or a folder with all below it. Default: rules/ of the baseline. May be given again.
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Goes on without the rules that cannot be evaluated, and names them; exit code 4.
+    #[arg(long)]
+    pub skip_bad_rules: bool,
+    /// The directory of the baseline, in a git repository.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "desired-state",
+        env = "EVENKEEL_BASELINE"
+    )]
+    pub baseline: PathBuf,
+    /// The commit to read the rules from.
+    #[arg(long, value_name = "REV", conflicts_with = "worktree")]
+    pub rev: Option<String>,
+    /// Reads the rules as they lie instead of a commit.
+    #[arg(long)]
+    pub worktree: bool,
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How far the sources are believed. Default: what a cloud service or Kubernetes wrote and is named so is authenticated,
+    /// all else is host-written.
+    #[arg(long, value_enum)]
+    pub trust: Option<TrustArg>,
+    /// The machine whose logs these are, whatever they say.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// The zone of times that have none, such as Europe/Berlin. Default: UTC.
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// How many threads. Default: as many as there are cores.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How much the state of correlations may take, in MiB; what it does not hold is told.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub memory: u32,
+    /// Lines longer than this, in KiB, are left out and counted.
+    #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_line: u32,
+    /// What is beyond this in one source, in MiB and unpacked, is left out and told.
+    #[arg(long, value_name = "MIB", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub max_source: u64,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DetectFormat,
+}
+
+/// Output formats of `detect`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DetectFormat {
+    Text,
+    Json,
+}
+
+/// How far a source is believed.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TrustArg {
+    Unauthenticated,
+    HostWritten,
+    Authenticated,
+}
+
+impl From<TrustArg> for crate::model::Trust {
+    fn from(trust: TrustArg) -> Self {
+        match trust {
+            TrustArg::Unauthenticated => Self::Unauthenticated,
+            TrustArg::HostWritten => Self::HostWritten,
+            TrustArg::Authenticated => Self::Authenticated,
+        }
+    }
 }
 
 /// Arguments of `manifest`.

@@ -11,6 +11,7 @@ mod check;
 mod context;
 mod coverage;
 mod demo;
+mod detect;
 mod drill;
 mod error;
 mod forge;
@@ -22,6 +23,7 @@ mod output;
 mod plan;
 mod reconcile;
 mod reports;
+mod rule_files;
 mod schema;
 mod targets;
 mod trust;
@@ -82,6 +84,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
             None => plan::run(&args.common, terminal).await,
         },
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
+        Command::Detect(args) => detect::run(&args, terminal),
         Command::Adopt(args) => adopt::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
@@ -102,14 +105,17 @@ fn baseline_of(command: &Command) -> &Path {
         },
         Command::Reconcile(args) => &args.baseline.baseline,
         Command::Adopt(args) => &args.baseline.baseline,
+        Command::Detect(args) if args.rules.is_empty() => &args.baseline,
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
         Command::Worker { command } => &command.on().baseline.baseline,
         Command::Init(args) => &args.dir,
-        Command::Manifest(_) | Command::Schema { .. } | Command::Drill(_) | Command::Demo(_) => {
-            Path::new("")
-        }
+        Command::Manifest(_)
+        | Command::Schema { .. }
+        | Command::Drill(_)
+        | Command::Demo(_)
+        | Command::Detect(_) => Path::new(""),
     }
 }
 
@@ -126,6 +132,10 @@ fn wants_json(command: &Command) -> bool {
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
         Command::Drill(args) => args.format,
+        Command::Detect(args) => match args.format {
+            args::DetectFormat::Text => args::Format::Text,
+            args::DetectFormat::Json => args::Format::Json,
+        },
         Command::Trust { command } => command.baseline().format,
         Command::Worker { command } => command.on().baseline.format,
         Command::Manifest(_) | Command::Schema { .. } | Command::Demo(_) => args::Format::Text,

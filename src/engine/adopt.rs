@@ -234,11 +234,14 @@ fn choose<'a>(
         }
     }
     for finding in findings {
-        if chosen.contains_key(&finding.resource) {
+        let Some(resource) = &finding.resource else {
+            continue;
+        };
+        if chosen.contains_key(resource) {
             problems.push(
                 Problem::general(format!(
-                    "{} has an open indicator of compromise ({}, finding {})",
-                    finding.resource, finding.indicator, finding.id
+                    "{resource} has an open indicator of compromise ({}, finding {})",
+                    finding.indicator, finding.id
                 ))
                 .hint("what an attacker made is not adopted: close the finding first"),
             );

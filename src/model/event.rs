@@ -95,7 +95,7 @@ impl fmt::Display for Trust {
 }
 
 /// What is known of a record's time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeBasis {
     /// The record says it with its zone.
@@ -108,6 +108,18 @@ pub enum TimeBasis {
     YearInferred,
     /// The record has no time; the one before it in the same source stands in.
     Neighbour,
+}
+
+impl TimeBasis {
+    /// For a person, after a number of records.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Stated => "with their own time",
+            Self::ZoneInferred => "without a zone, taken as the source's",
+            Self::YearInferred => "without year and zone, which are inferred",
+            Self::Neighbour => "without a time, taken as that of the one before",
+        }
+    }
 }
 
 /// Where a record stands.

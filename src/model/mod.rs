@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** this module imports nothing of ours and does nothing but hold, order, hash and print data.
 
+mod detection;
 mod digest;
 mod drift;
 mod event;
@@ -18,14 +19,16 @@ mod report;
 mod resource;
 mod run;
 mod snapshot;
+mod tally;
 mod value;
 mod vars;
 mod verdict;
 
+pub use detection::{Beyond, Detection, RuleCount};
 pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
 pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, TimeBasis, Trust};
-pub use finding::{Finding, Level};
+pub use finding::{Confidence, EventRef, Finding, FindingSource, Level, RuleRef};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
 pub use indicator::{AGREE, Indicator, OBSERVER_DISAGREES, OBSERVERS};
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
@@ -44,6 +47,7 @@ pub use snapshot::{
     Completeness, Contents, Listing, Member, Observation, Observed, Reason, ReasonCode, Snapshot,
     State,
 };
+pub use tally::{Left, LeftCount, LeftOut, Tally};
 pub use value::{Blob, Value};
 pub use vars::{Scalar, TargetGroup, Vars};
 pub use verdict::{HeldBecause, Mode, Verdict};

@@ -9,6 +9,7 @@
 //! `shown` and `escape`.
 
 pub mod annotations;
+pub mod detection;
 pub mod diff;
 mod doubt;
 pub mod entry;

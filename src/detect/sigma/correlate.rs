@@ -122,6 +122,11 @@ impl Correlator {
         }
     }
 
+    /// Whether a correlation counts hits of this rule.
+    pub fn counts(&self, rule: RuleIndex) -> bool {
+        !self.counted_by[rule.place()].is_empty()
+    }
+
     /// What did not count so far.
     pub fn uncounted(&self) -> Uncounted {
         self.uncounted

@@ -57,9 +57,7 @@ fn refusals(named: &[&str], findings: &[Finding]) -> Vec<String> {
 fn finding(resource: &ResourceId, level: Level) -> Finding {
     Finding {
         id: "f-1".into(),
-        resource: resource.clone(),
-        indicator: "unlisted-key".into(),
-        level,
+        ..Finding::on(resource.clone(), "unlisted-key", level)
     }
 }
 

@@ -21,7 +21,7 @@ use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE, counted, number};
 
 pub use paint::Style;
-use paint::{Ink, Page};
+pub(in crate::report) use paint::{Ink, Page};
 
 /// The most blocks, and the most lines of a list, unless everything is asked for.
 const MAX_BLOCKS: usize = 50;

@@ -18,7 +18,7 @@ pub struct Style {
 
 /// What a piece of text is, which decides its colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ink {
+pub(in crate::report) enum Ink {
     Plain,
     Title,
     Good,
@@ -33,7 +33,7 @@ pub(super) enum Ink {
 }
 
 /// Text in the making.
-pub(super) struct Page {
+pub(in crate::report) struct Page {
     out: String,
     pub style: Style,
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use evenkeel::detect::sigma::Rules;
-use evenkeel::events::cloudtrail;
+use evenkeel::events::formats;
 use evenkeel::model::Record;
 use serde_json::Value as Json;
 
-use super::evaluate::{self, Finding, decode, findings, load, rule_files, shared, terms};
+use super::evaluate::{Finding, decode, findings, load, rule_files, shared};
 
 /// Its scenarios (without their author), by our rule: the group, the file, and where the target stands.
 const SCENARIOS: &[(&str, &str, &str, Target)] = &[
@@ -152,7 +152,7 @@ fn records(entry: &Json) -> Option<Vec<Record>> {
 }
 
 fn target(finding: &Finding, target: Target) -> String {
-    let event = evaluate::event(&finding.record);
+    let event = formats::event(&finding.record);
     match target {
         Target::Group => finding.group[0].1.clone(),
         Target::Actor => event.actor.name,
@@ -264,7 +264,7 @@ fn working_hours_are_a_filter() {
             "eventTime": time, "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin",
             "responseElements": {"ConsoleLogin": "Success"}
         });
-        findings(&rules, vec![cloudtrail::decode(body, 1, &terms()).unwrap()]).len()
+        findings(&rules, decode("cloudtrail", &[body])).len()
     };
     assert_eq!(told("2026-03-02T06:59:59Z"), 1);
     assert_eq!(told("2026-03-02T07:00:00Z"), 0);

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel::detect::sigma::{Correlator, Limits, Options, RuleFile, Rules};
-use evenkeel::events::auditd::{self, Auditd};
-use evenkeel::events::syslog::{self, Syslog};
-use evenkeel::events::{Decode, Left, Line, SourceTerms, cloudtrail, kubernetes};
-use evenkeel::model::{Event, Format, Level, Record, Trust};
+use evenkeel::events::formats::{Decoder, decoder};
+use evenkeel::events::{Line, SourceTerms};
+use evenkeel::model::{Format, Level, Record, Trust};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -108,58 +107,35 @@ pub fn findings(rules: &Arc<Rules>, mut records: Vec<Record>) -> Vec<Finding> {
     found
 }
 
-/// The normal form of a record.
-pub fn event(record: &Record) -> Event {
-    match record.format {
-        Format::CloudTrail => cloudtrail::event(record),
-        Format::KubernetesAudit => kubernetes::event(record),
-        Format::Auditd => auditd::event(record),
-        Format::Syslog => syslog::event(record),
-        other => panic!("no records of {other} here"),
-    }
-}
-
 /// Records of events as tests give them: objects, or lines of text.
 pub fn decode(format: &str, events: &[Json]) -> Vec<Record> {
+    let format = Format::ALL.into_iter().find(|known| known.name() == format);
+    let format = format.expect("a known format");
     let mut records = Vec::new();
     let mut left = Vec::new();
-    let mut lines: Box<dyn Decode> = match format {
-        "auditd" => Box::new(Auditd::new(terms())),
-        "syslog" => Box::new(Syslog::new(terms())),
-        _ => {
-            for (number, event) in events.iter().enumerate() {
-                match object(format, event.clone(), number as u64 + 1) {
+    let numbered = events.iter().zip(1..);
+    match decoder(format, &terms()).expect("a decoder") {
+        Decoder::Json(decode) => {
+            for (event, line) in numbered {
+                let mut event = event.clone();
+                // Where time does not matter, tests leave it out.
+                if format == Format::KubernetesAudit && event["stageTimestamp"].is_null() {
+                    event["stageTimestamp"] = "2026-03-02T10:00:00Z".into();
+                }
+                match decode(event, line, &terms()) {
                     Ok(record) => records.push(record),
                     Err(why) => left.push(why),
                 }
             }
-            assert!(left.is_empty(), "{left:?}");
-            return records;
         }
-    };
-    for (number, event) in events.iter().enumerate() {
-        let line = Line {
-            number: number as u64 + 1,
-            bytes: event.as_str().expect("a line").as_bytes(),
-        };
-        lines.take(line, &mut records, &mut left);
+        Decoder::Text(mut decode) => {
+            for (event, number) in numbered {
+                let bytes = event.as_str().expect("a line").as_bytes();
+                decode.take(Line { number, bytes }, &mut records, &mut left);
+            }
+            decode.end(&mut records, &mut left);
+        }
     }
-    lines.end(&mut records, &mut left);
     assert!(left.is_empty(), "{left:?}");
     records
-}
-
-fn object(format: &str, mut event: Json, line: u64) -> Result<Record, Left> {
-    match format {
-        "cloudtrail" => cloudtrail::decode(event, line, &terms()),
-        "kubernetes-audit" => {
-            // Where time does not matter, tests leave it out.
-            let given = event.as_object_mut().expect("an object");
-            given
-                .entry("stageTimestamp")
-                .or_insert("2026-03-02T10:00:00Z".into());
-            kubernetes::decode(event, line, &terms())
-        }
-        other => panic!("no decoder for {other} here"),
-    }
 }

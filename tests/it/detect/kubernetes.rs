@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evenkeel::detect::sigma::Rules;
-use evenkeel::events::kubernetes;
+use evenkeel::events::{formats, kubernetes};
 use evenkeel::model::{Level, Record};
 use serde_json::Value as Json;
 
@@ -296,7 +296,7 @@ fn a_recorded_takeover_is_seen_step_by_step() {
             _ => {}
         }
         for finding in told {
-            let event = evaluate::event(&finding.record);
+            let event = formats::event(&finding.record);
             let is_right =
                 event.actor.name == step.actor && event.addresses.contains(&step.address);
             if !is_right {

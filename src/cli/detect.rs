@@ -1,0 +1,185 @@
+//! `evenkeel detect`: what logs say, by rules.
+//!
+//! Flow: rules (of the baseline's commit, or named) and sources → each source is read to its end → findings → exit code.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::CliError;
+use super::args::{BaselineArgs, DetectArgs, DetectFormat};
+use super::context::{Doubt, Place};
+use super::output::Terminal;
+use super::rule_files::{self, Found, is_rule};
+use crate::clock::SystemClock;
+use crate::detect::scan::{Scan, ScanOptions, look};
+use crate::detect::sigma::{Limits, Options, Rules};
+use crate::engine::Facts;
+use crate::events::frame::Bounds;
+use crate::events::source::{self, Wanted};
+use crate::events::{Given, Reader, Seen, SourceTerms};
+use crate::model::{Detection, Tally, Trust};
+use crate::ports::Clock;
+use crate::report::{FailOn, detection};
+
+/// How many records are remembered, to know those that are delivered twice.
+const SEEN: usize = 1 << 20;
+/// About how many bytes a hit takes that a correlation holds.
+const HIT_BYTES: usize = 512;
+
+/// Reads the sources and says what was found.
+pub fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let fail_on = match &args.output.fail_on {
+        None => FailOn::default(),
+        Some(level) => level.parse().map_err(|error| CliError::of(&error))?,
+    };
+    let wanted = wanted(args)?;
+    let found = rules(args, terminal)?;
+    let mut detection = in_pool(args.threads, || scan(args, &wanted, found.loaded.rules))??;
+    detection.rules.left_out = found.left_out;
+    let code = detection::code(&detection, fail_on, args.output.exit_zero);
+    match args.format {
+        DetectFormat::Json => terminal.out(&detection::json::render(&detection, code)),
+        DetectFormat::Text => {
+            let style = terminal.style(args.output.show_content);
+            terminal.out(&detection::text::render(&detection, &style));
+        }
+    }
+    Ok(code)
+}
+
+fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
+    let host: Option<Arc<str>> = args.host.as_deref().map(Arc::from);
+    args.events
+        .iter()
+        .map(|text| {
+            let wanted: Wanted = text.parse().map_err(|error| CliError::of(&error))?;
+            Ok(Wanted {
+                host: host.clone(),
+                trust: args.trust.map(Trust::from),
+                ..wanted
+            })
+        })
+        .collect()
+}
+
+/// The rules that are named, or those of the baseline.
+fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
+    let texts = match args.rules.is_empty() {
+        false => rule_files::of_paths(&args.rules, is_rule)?,
+        true => {
+            let baseline =
+                BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
+            let place = Place::find(&args.baseline, args.worktree)?;
+            let store = place.read_state(&args.state)?;
+            let facts = Facts::read(store.as_ref())?;
+            let opened = place.open(&baseline, &facts, Doubt::default())?;
+            for notice in &opened.notices {
+                terminal.note(&format!("notice: {notice}"));
+            }
+            rule_files::of_baseline(&opened.source, is_rule)?
+        }
+    };
+    if texts.is_empty() {
+        return Err(CliError::new("there are no rules to look by").hint(
+            "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
+        ));
+    }
+    rule_files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
+}
+
+/// Runs with so many threads.
+fn in_pool<T: Send>(
+    threads: Option<usize>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, CliError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .build()
+        .map_err(|error| CliError::new(format!("failed to start threads: {error}")))?;
+    Ok(pool.install(work))
+}
+
+fn scan(args: &DetectArgs, wanted: &[Wanted], rules: Rules) -> Result<Detection, CliError> {
+    let rules = Arc::new(rules);
+    let bytes = (args.memory as usize) << 20;
+    let mut scan = Scan::new(
+        Arc::clone(&rules),
+        ScanOptions {
+            waiting_bytes: bytes / 2,
+            limits: Limits {
+                max_hits: bytes / 2 / HIT_BYTES,
+                ..Limits::default()
+            },
+            ..ScanOptions::default()
+        },
+    );
+    let mut seen = Seen::new(SEEN);
+    let mut tallies = Vec::new();
+    for wanted in wanted {
+        for file in source::files(wanted).map_err(|error| CliError::of(&error))? {
+            tallies.push(read(args, wanted, &file, &rules, &mut seen, &mut scan)?);
+        }
+    }
+    let mut detection = scan.finish();
+    detection.sources = tallies;
+    Ok(detection)
+}
+
+/// Reads one file to its end. One that cannot be read among others is told and ends nothing.
+fn read(
+    args: &DetectArgs,
+    wanted: &Wanted,
+    file: &Path,
+    rules: &Rules,
+    seen: &mut Seen,
+    scan: &mut Scan,
+) -> Result<Tally, CliError> {
+    let alone = file == wanted.path;
+    let lost = |error: &dyn std::error::Error| match alone {
+        true => Err(CliError::of(error).hint("a format can be named: --events FORMAT=PATH")),
+        false => Ok(Tally {
+            source: file.display().to_string(),
+            error: Some(crate::report_chain(error)),
+            ..Tally::default()
+        }),
+    };
+    let opened = match source::open(wanted, file) {
+        Ok(opened) => opened,
+        Err(error) => return lost(&error),
+    };
+    let given = Given {
+        format: wanted.format,
+        trust: wanted.trust,
+        terms: SourceTerms {
+            name: Arc::clone(&opened.name),
+            trust: Trust::Unauthenticated,
+            host: wanted.host.clone(),
+            zone: zone(args)?,
+            until: opened.written.unwrap_or_else(|| SystemClock.now()),
+        },
+        bounds: Bounds {
+            line: (args.max_line as usize) << 10,
+            source: args.max_source << 20,
+        },
+    };
+    let mut reader = match Reader::new(opened, given) {
+        Ok(reader) => reader,
+        Err(error) => return lost(&error),
+    };
+    while let Some(looked) = reader.next(seen, &|record| look(rules, record)) {
+        looked.into_iter().for_each(|looked| scan.take(looked));
+    }
+    Ok(reader.into_tally())
+}
+
+fn zone(args: &DetectArgs) -> Result<TimeZone, CliError> {
+    match &args.zone {
+        None => Ok(TimeZone::UTC),
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            CliError::new(format!("there is no time zone {name:?}"))
+                .hint("a name as in Europe/Berlin")
+        }),
+    }
+}
