@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::document::{Yaml, YamlValue, parse};
+use crate::events::sniff::format_of;
 use crate::model::{Format, Problem, Problems, Span};
 
 /// The tests of one file of rules.
@@ -75,23 +76,30 @@ fn file(document: &Yaml, problems: &mut Problems) -> Option<RuleTests> {
         cases.extend(
             items
                 .iter()
-                .filter_map(|item| case(item, must_hit, problems)),
+                .filter_map(|item| case(item, must_hit, format, problems)),
         );
     }
     fields.finish(problems);
     Some(RuleTests { format, cases })
 }
 
-fn case(node: &Yaml, must_hit: bool, problems: &mut Problems) -> Option<Case> {
+fn case(
+    node: &Yaml,
+    must_hit: bool,
+    format: Option<Format>,
+    problems: &mut Problems,
+) -> Option<Case> {
     let mut fields = node.fields(problems)?;
     let name = fields.require("name", problems)?.text(problems)?.to_owned();
     let events = fields.require("events", problems)?.list(problems)?;
     fields.finish(problems);
     let mut log = Vec::new();
-    for event in events {
+    for (place, event) in events.iter().enumerate() {
         match &event.value {
             YamlValue::Text(line) if !line.contains('\n') => log.extend(line.as_bytes()),
-            YamlValue::Map(_) => log.extend(json(event).to_string().into_bytes()),
+            YamlValue::Map(_) => {
+                log.extend(timed(json(event), format, place).to_string().into_bytes())
+            }
             _ => problems.push(event.problem("an event is a map, or one line of a log as text")),
         }
         log.push(b'\n');
@@ -105,6 +113,28 @@ fn case(node: &Yaml, must_hit: bool, problems: &mut Problems) -> Option<Case> {
         log,
         at: node.span(),
     })
+}
+
+/// The event with a time where it has none: a rule that asks for no time is tested without one. One second after the other.
+fn timed(mut event: Value, format: Option<Format>, place: usize) -> Value {
+    let format = format.or_else(|| format_of(event.to_string().as_bytes()));
+    let keys: &[&str] = match format {
+        Some(Format::CloudTrail) => &["eventTime"],
+        Some(Format::KubernetesAudit) => {
+            &["stageTimestamp", "requestReceivedTimestamp", "timestamp"]
+        }
+        Some(Format::Suricata) => &["timestamp"],
+        Some(Format::Falco | Format::Ocsf) => &["time"],
+        _ => &[],
+    };
+    if let (Some(key), Some(map)) = (keys.first(), event.as_object_mut())
+        && !keys.iter().any(|key| map.contains_key(*key))
+    {
+        let (minutes, seconds) = (place / 60 % 60, place % 60);
+        let time = format!("2026-01-01T12:{minutes:02}:{seconds:02}Z");
+        map.insert((*key).to_owned(), Value::String(time));
+    }
+    event
 }
 
 fn json(node: &Yaml) -> Value {

@@ -17,10 +17,8 @@ use super::json::{at, text};
 use super::{Left, LeftOut, SourceTerms};
 use crate::model::{Actor, Event, Format, Outcome, Record, RecordPlace, TimeBasis};
 
-/// No id of CloudTrail is longer; what is longer is no id.
-const MAX_ID: usize = 128;
-
-/// Makes a record of one CloudTrail record. Its id is the `eventID`; CloudTrail says nothing of a machine.
+/// Makes a record of one CloudTrail record. Its id is the `eventID`, where that is one: CloudTrail gives UUIDs, and what stands
+/// there after somebody took them out does not tell two records apart. CloudTrail says nothing of a machine.
 ///
 /// # Errors
 ///
@@ -37,12 +35,9 @@ pub fn decode(body: Value, line: u64, terms: &SourceTerms) -> Result<Record, Lef
     let Some(time) = text(&body, "eventTime").and_then(time) else {
         return Err(left(LeftOut::NoTime, "no eventTime that can be read"));
     };
-    let id = match text(&body, "eventID") {
-        Some(id) if id.len() > MAX_ID => {
-            return Err(left(LeftOut::Malformed, "eventID is longer than 128 bytes"));
-        }
-        other => other.map(Arc::from),
-    };
+    let id = text(&body, "eventID")
+        .filter(|id| is_uuid(id))
+        .map(Arc::from);
     Ok(Record {
         format: Format::CloudTrail,
         place: RecordPlace {
@@ -76,6 +71,14 @@ fn recognise(body: &Value) -> Result<(), (LeftOut, &'static str)> {
             "eventSource and eventName are not both texts",
         )),
     }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 /// CloudTrail writes `2026-11-24T03:21:29Z`, which is read in place; other forms of RFC 3339 are read too.

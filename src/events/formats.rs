@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decode::{Decode, Left, SourceTerms};
-use super::{auditd, cloudtrail, kubernetes};
+use super::{auditd, cloudtrail, journald, kubernetes, syslog};
 use crate::model::{Event, Format, Record};
 
 /// A decoder: JSON records stand for themselves, lines of text may need what came before.
@@ -18,9 +18,9 @@ pub fn decoder(format: Format, terms: &SourceTerms) -> Option<Decoder> {
         Format::CloudTrail => Decoder::Json(cloudtrail::decode),
         Format::KubernetesAudit => Decoder::Json(kubernetes::decode),
         Format::Auditd => Decoder::Text(Box::new(auditd::Auditd::new(terms.clone()))),
-        Format::Syslog | Format::Journald | Format::Falco | Format::Suricata | Format::Ocsf => {
-            return None;
-        }
+        Format::Syslog => Decoder::Text(Box::new(syslog::Syslog::new(terms.clone()))),
+        Format::Journald => Decoder::Json(journald::decode),
+        Format::Falco | Format::Suricata | Format::Ocsf => return None,
     })
 }
 
@@ -30,8 +30,8 @@ pub fn event(record: &Record) -> Event {
         Format::CloudTrail => cloudtrail::event(record),
         Format::KubernetesAudit => kubernetes::event(record),
         Format::Auditd => auditd::event(record),
-        Format::Syslog | Format::Journald | Format::Falco | Format::Suricata | Format::Ocsf => {
-            Event::default()
-        }
+        Format::Syslog => syslog::event(record),
+        Format::Journald => journald::event(record),
+        Format::Falco | Format::Suricata | Format::Ocsf => Event::default(),
     }
 }

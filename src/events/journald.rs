@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::messages;
 use super::syslog::{facility, severity};
-use super::{Left, LeftOut, Line, SourceTerms};
+use super::{Left, LeftOut, SourceTerms};
 use crate::model::{Event, Format, Record, RecordPlace, TimeBasis};
 
 /// Programs that users run and that write about themselves with rights of their own.
@@ -23,19 +23,9 @@ const SETUID: [&str; 10] = [
 ];
 
 /// Decodes one entry.
-pub fn decode(line: Line<'_>, terms: &SourceTerms) -> Result<Record, Left> {
-    let left = |why, detail: String| Left {
-        line: line.number,
-        why,
-        detail,
-    };
-    let value: Value = serde_json::from_slice(line.bytes).map_err(|error| {
-        left(
-            LeftOut::Malformed,
-            format!("no JSON from column {}", error.column()),
-        )
-    })?;
-    let Value::Object(mut entry) = value else {
+pub fn decode(body: Value, line: u64, terms: &SourceTerms) -> Result<Record, Left> {
+    let left = |why, detail: String| Left { line, why, detail };
+    let Value::Object(mut entry) = body else {
         return Err(left(LeftOut::Malformed, "no JSON object".to_owned()));
     };
     let Some(stamp) = entry.get("__REALTIME_TIMESTAMP") else {
@@ -65,7 +55,7 @@ pub fn decode(line: Line<'_>, terms: &SourceTerms) -> Result<Record, Left> {
         format: Format::Journald,
         place: RecordPlace {
             source: terms.name.clone(),
-            line: line.number,
+            line,
         },
         trust: terms.trust,
         time,
@@ -209,7 +199,8 @@ mod tests {
             zone: TimeZone::UTC,
             until: Timestamp::UNIX_EPOCH,
         };
-        decode(Line { number: 1, bytes }, &terms)
+        let body = serde_json::from_slice(bytes).unwrap_or(Value::Null);
+        decode(body, 1, &terms)
     }
 
     fn entry(more: Value) -> Value {

@@ -16,7 +16,7 @@ fn terms() -> SourceTerms {
 
 fn call() -> Value {
     json!({
-        "eventVersion": "1.08", "eventTime": "2026-03-01T10:00:00Z", "eventID": "e-1",
+        "eventVersion": "1.08", "eventTime": "2026-03-01T10:00:00Z", "eventID": "8d0ba3e5-1f0c-4c59-a2b9-3a4f0d9f7c11",
         "eventSource": "s3.amazonaws.com", "eventName": "PutBucketPolicy", "awsRegion": "eu-west-1",
         "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2",
         "userIdentity": {
@@ -37,7 +37,10 @@ fn seen(body: Value) -> Event {
 #[test]
 fn an_event_says_who_did_what() {
     let record = decode(call(), 9, &terms()).unwrap();
-    assert_eq!(record.id.as_deref(), Some("e-1"));
+    assert_eq!(
+        record.id.as_deref(),
+        Some("8d0ba3e5-1f0c-4c59-a2b9-3a4f0d9f7c11")
+    );
     assert_eq!(record.host, None);
     let event = event(&record);
     assert_eq!(
@@ -136,6 +139,16 @@ fn insights_are_kept_and_digests_are_not() {
     assert!(left.detail.contains("digest"), "{}", left.detail);
 }
 
+// Goal: records whose ids were taken out for an example are told apart by nothing, so they must not pass for one record.
+#[test]
+fn what_is_no_id_is_none() {
+    for taken_out in ["<eventId>", "", "8d0ba3e5-1f0c-4c59-a2b9-3a4f0d9f7c1x"] {
+        let mut body = call();
+        body["eventID"] = json!(taken_out);
+        assert_eq!(decode(body, 1, &terms()).unwrap().id, None, "{taken_out}");
+    }
+}
+
 // Goal: the quick reading of times agrees with the careful one on every day of leap and common years, and refuses what it
 // refuses.
 #[test]
@@ -180,9 +193,6 @@ fn hostile_shapes_do_no_harm() {
         why(json!({"eventSource": "a", "eventName": "x"})),
         LeftOut::NoTime
     );
-    let mut long = call();
-    long["eventID"] = json!("x".repeat(200));
-    assert_eq!(why(long), LeftOut::Malformed);
     let keys: Vec<String> = call().as_object().unwrap().keys().cloned().collect();
     for key in keys {
         for wrong in [

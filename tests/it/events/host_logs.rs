@@ -80,7 +80,10 @@ fn journal(name: &str) -> Option<Vec<Record>> {
     Some(
         entries
             .iter()
-            .map(|line| journald::decode(*line, &terms).expect("an entry"))
+            .map(|line| {
+                let body = serde_json::from_slice(line.bytes).expect("JSON");
+                journald::decode(body, line.number, &terms).expect("an entry")
+            })
             .collect(),
     )
 }

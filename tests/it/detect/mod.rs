@@ -1,0 +1,6 @@
+//! Findings, from records that others wrote and from our own rules' tests.
+
+mod crowdsec;
+mod evaluate;
+mod kubernetes;
+mod rule_tests;
