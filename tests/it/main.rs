@@ -4,6 +4,7 @@ mod adopt;
 #[cfg(feature = "github")]
 mod adopt_forge;
 mod cli;
+mod detect;
 mod faults;
 #[cfg(feature = "github")]
 mod github;
