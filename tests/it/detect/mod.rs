@@ -1,6 +1,8 @@
-//! Findings, from records that others wrote and from our own rules' tests.
+//! Findings, from records that others wrote, from our own rules' tests, and none from a benign stream.
 
+mod benign;
 mod crowdsec;
 mod evaluate;
 mod kubernetes;
 mod rule_tests;
+mod rules;
