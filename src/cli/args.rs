@@ -377,6 +377,13 @@ pub struct DetectArgs {
     /// is named (cloudtrail, kubernetes-audit, auditd, syslog, journald, falco, suricata, ocsf). May be given again.
     #[arg(long, required = true, value_name = "[FORMAT=]PATH")]
     pub events: Vec<String>,
+    /// Reads on as files grow, are rotated or come into a folder, and tells each finding once when it is made, until it is
+    /// interrupted.
+    #[arg(long)]
+    pub follow: bool,
+    /// With --follow: how much later than its time a record may come and still count for a correlation in its place.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, requires = "follow")]
+    pub lateness: Duration,
     /// Sigma rules: a file, or a folder with all below it. Default: rules/ of the baseline. May be given again.
     #[arg(long, value_name = "PATH")]
     pub rules: Vec<PathBuf>,

@@ -43,6 +43,25 @@ pub fn render(detection: &Detection, style: &Style) -> String {
     page.finish()
 }
 
+/// One finding.
+pub fn one(finding: &Finding, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    block(&mut page, finding);
+    page.finish()
+}
+
+/// What was read, after the findings were told one by one.
+pub fn sources(detection: &Detection, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.end();
+    summary(&mut page, detection);
+    for notice in &detection.notices {
+        page.labelled(0, "notice", 6, Ink::Warn, &clipped(notice, MAX_SENTENCE));
+    }
+    read(&mut page, detection);
+    page.finish()
+}
+
 fn summary(page: &mut Page, detection: &Detection) {
     let of = |level: Level| {
         let count = detection.findings.iter().filter(|it| it.level == level);

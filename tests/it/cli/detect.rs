@@ -1,6 +1,6 @@
 //! `detect` and `rules`: what a person sees of logs, and what a pipeline judges by.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
@@ -311,4 +311,81 @@ fn sarif_has_a_rule_a_place_and_a_fingerprint() {
     let place = &result["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "logs/a%20b.jsonl");
     assert_eq!(place["region"]["startLine"], 1);
+}
+
+/// The next line that the program prints.
+fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Json {
+    let line = lines.next().expect("the program goes on").unwrap();
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+// Goal: what is written to a log after it was opened, moved away or cut off is lost, told twice, or told late.
+#[test]
+fn a_log_is_followed_through_its_rotation() {
+    let project = project();
+    let path = project.repo.join("logs/trail.jsonl");
+    project.write(
+        "logs/trail.jsonl",
+        &format!("{}\n", record(1, "PutBucketAcl", "one")),
+    );
+    let args = [
+        "detect",
+        "--events",
+        "cloudtrail=logs",
+        "--follow",
+        "--format",
+        "json",
+    ];
+    let mut program = project
+        .command(&args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(program.stdout.take().unwrap()).lines();
+    let who = |line: &Json| {
+        line["finding"]["actor"]["name"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(who(&next(&mut lines)).ends_with("/one"));
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
+    let (start, end) = (record(2, "PutBucketAcl", "two"), "\n");
+    log.write_all(start.as_bytes()).unwrap();
+    log.write_all(end.as_bytes()).unwrap();
+    assert!(who(&next(&mut lines)).ends_with("/two"));
+    // Moved away, and its writer does not know yet.
+    std::fs::rename(&path, project.repo.join("logs/trail.jsonl.1")).unwrap();
+    project.write(
+        "logs/trail.jsonl",
+        &format!("{}\n", record(3, "PutBucketAcl", "three")),
+    );
+    assert!(who(&next(&mut lines)).ends_with("/three"));
+    writeln!(log, "{}", record(4, "PutBucketAcl", "four")).unwrap();
+    assert!(who(&next(&mut lines)).ends_with("/four"));
+    // Told before: not told again, but counted.
+    writeln!(log, "{}", record(5, "PutBucketAcl", "two")).unwrap();
+    // Cut off and written anew, as copytruncate does.
+    let cut = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    cut.set_len(0).unwrap();
+    let mut cut = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
+    writeln!(cut, "{}", record(6, "PutBucketAcl", "six")).unwrap();
+    assert!(who(&next(&mut lines)).ends_with("/six"));
+    let pid = rustix::process::Pid::from_child(&program);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let last = next(&mut lines);
+    assert!(lines.next().is_none());
+    assert_eq!(program.wait().unwrap().code(), Some(3));
+    let sources = last["sources"].as_array().unwrap();
+    let records: u64 = sources
+        .iter()
+        .map(|it| it["records"].as_u64().unwrap())
+        .sum();
+    assert_eq!((sources.len(), records), (2, 6), "{last:#}");
 }
