@@ -428,7 +428,7 @@ pub struct DetectArgs {
     /// What is beyond this in one source, in MiB and unpacked, is left out and told.
     #[arg(long, value_name = "MIB", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub max_source: u64,
-    /// Also writes reports: sarif=FILE,json=FILE.
+    /// Also writes reports: sarif=FILE,json=FILE,ocsf=FILE.
     #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
     pub report: Vec<String>,
     /// The lowest level of a finding that gives exit code 3 (informational to critical), or not-evaluated, refused or error to let
@@ -507,6 +507,8 @@ pub enum DetectFormat {
     Text,
     Json,
     Sarif,
+    /// OCSF 1.2 Detection Findings, one a line.
+    Ocsf,
 }
 
 /// How far a source is believed.

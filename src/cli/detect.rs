@@ -52,6 +52,7 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     let render = |format| match format {
         DetectFormat::Json => detection::json::render(&detection, code),
         DetectFormat::Sarif => detection::sarif::render(&detection, code),
+        DetectFormat::Ocsf => detection::ocsf::render(&detection),
         DetectFormat::Text => detection::text::render(&detection, &terminal.style(false)),
     };
     match args.follow {
@@ -71,9 +72,10 @@ fn reports(wishes: &[String]) -> Result<Vec<(DetectFormat, PathBuf)>, CliError> 
         .iter()
         .map(|wish| match wish.split_once('=') {
             Some(("sarif", path)) if !path.is_empty() => Ok((DetectFormat::Sarif, path.into())),
+            Some(("ocsf", path)) if !path.is_empty() => Ok((DetectFormat::Ocsf, path.into())),
             Some(("json", path)) if !path.is_empty() => Ok((DetectFormat::Json, path.into())),
             _ => Err(CliError::new(format!("--report {wish} is not KIND=FILE"))
-                .hint("the reports of detect are sarif=FILE and json=FILE")),
+                .hint("the reports of detect are sarif=FILE, json=FILE and ocsf=FILE")),
         })
         .collect()
 }

@@ -21,7 +21,7 @@ use crate::events::follow::Followed;
 use crate::events::source::Wanted;
 use crate::model::{Detection, Finding, Record};
 use crate::ports::Clock;
-use crate::report::detection::{json, text};
+use crate::report::detection::{json, ocsf, sarif, text};
 
 /// How long nothing is asked when nothing came.
 const REST: Duration = Duration::from_millis(500);
@@ -120,6 +120,7 @@ impl Round<'_> {
             match self.args.format {
                 DetectFormat::Text => terminal.out(&text::one(&finding, &terminal.style(false))),
                 DetectFormat::Json => terminal.out(&json::one(&finding)),
+                DetectFormat::Ocsf => terminal.out(&ocsf::one(&finding)),
                 // A scan is one document, which is there at the end.
                 DetectFormat::Sarif => {}
             }
@@ -154,6 +155,8 @@ pub fn end(detection: &Detection, format: DetectFormat, terminal: &Terminal) {
     match format {
         DetectFormat::Text => terminal.out(&text::sources(detection, &terminal.style(false))),
         DetectFormat::Json => terminal.out(&json::sources(detection)),
-        DetectFormat::Sarif => terminal.out(&crate::report::detection::sarif::render(detection, 0)),
+        DetectFormat::Sarif => terminal.out(&sarif::render(detection, 0)),
+        // A reader of OCSF expects events and nothing else.
+        DetectFormat::Ocsf => {}
     }
 }

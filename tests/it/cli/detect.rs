@@ -313,6 +313,25 @@ fn sarif_has_a_rule_a_place_and_a_fingerprint() {
     assert_eq!(place["region"]["startLine"], 1);
 }
 
+// Goal: an event that a reader of OCSF refuses: a class, a type or a time in another form than the schema has.
+#[test]
+fn ocsf_is_a_detection_finding_a_line() {
+    let project = project();
+    project.write("trail", &record(1, "PutBucketAcl", "m"));
+    let said = detect(
+        &project,
+        3,
+        &["--events", "cloudtrail=trail", "--format", "ocsf"],
+    );
+    let lines: Vec<Json> = said
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1);
+    insta::assert_json_snapshot!(lines[0]);
+}
+
 /// The next line that the program prints.
 fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Json {
     let line = lines.next().expect("the program goes on").unwrap();
