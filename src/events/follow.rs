@@ -27,6 +27,7 @@ pub struct Followed {
     formats: BTreeMap<PathBuf, Format>,
     /// Files that are not read any more, or cannot be.
     done: Vec<Tally>,
+    was_there: bool,
 }
 
 struct Open {
@@ -44,6 +45,7 @@ impl Followed {
             known: BTreeSet::new(),
             formats: BTreeMap::new(),
             done: Vec::new(),
+            was_there: false,
         }
     }
 
@@ -52,7 +54,19 @@ impl Followed {
     /// # Errors
     /// The source cannot be looked at.
     pub fn look(&mut self, given: &impl Fn(&Opened) -> Given) -> Result<(), SourceError> {
-        for file in source::files(&self.wanted)? {
+        let files = match source::files(&self.wanted) {
+            Ok(files) => files,
+            // A folder may be empty yet, and in a rotation a name has no file for a moment.
+            Err(SourceError::Empty(_)) => Vec::new(),
+            Err(SourceError::Io { source, .. })
+                if self.was_there && source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        self.was_there = true;
+        for file in files {
             // A name that is between two files, as in a rotation, is there the next time.
             let Ok(meta) = self.meta(&file) else {
                 continue;
@@ -166,4 +180,74 @@ fn open(wanted: &Wanted, file: &Path) -> Result<(Opened, Identity), SourceError>
         },
         identity,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::events::{Seen, SourceTerms};
+    use crate::model::{Record, Trust};
+
+    fn given(opened: &Opened) -> Given {
+        Given {
+            format: None,
+            trust: None,
+            terms: SourceTerms {
+                name: Arc::clone(&opened.name),
+                trust: Trust::Unauthenticated,
+                host: None,
+                zone: TimeZone::UTC,
+                until: Timestamp::UNIX_EPOCH,
+            },
+            bounds: crate::events::frame::Bounds::default(),
+        }
+    }
+
+    fn more(followed: &mut Followed) -> Vec<String> {
+        followed.look(&given).unwrap();
+        let mut seen = Seen::new(16);
+        let text = |record: Record| record.body["message"].as_str().unwrap_or("").to_owned();
+        let mut all = Vec::new();
+        for reader in followed.readers() {
+            all.extend(reader.next(&mut seen, &text).unwrap());
+        }
+        all
+    }
+
+    // Goal: a rotation that is looked at in its middle ends the run; a log that is empty yet is never read; a link that comes
+    // into a folder is followed.
+    #[test]
+    fn names_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, moved) = (dir.path().join("auth.log"), dir.path().join("auth.log.1"));
+        let line = |said: &str| format!("2026-03-01T10:00:00+00:00 h1 app: {said}\n");
+        std::fs::write(&log, "").unwrap();
+        let wanted: Wanted = log.to_str().unwrap().parse().unwrap();
+        let mut followed = Followed::new(wanted);
+        assert!(more(&mut followed).is_empty());
+        std::fs::write(&log, line("one")).unwrap();
+        assert_eq!(more(&mut followed), ["one"]);
+        std::fs::rename(&log, &moved).unwrap();
+        assert!(more(&mut followed).is_empty());
+        std::fs::write(&log, line("two")).unwrap();
+        assert_eq!(more(&mut followed), ["two"]);
+        let tallies = followed.into_tallies();
+        let records: Vec<_> = tallies.iter().map(|tally| tally.records).collect();
+        assert_eq!(records, [1, 1]);
+
+        let folder: Wanted = dir.path().to_str().unwrap().parse().unwrap();
+        std::os::unix::fs::symlink(&moved, dir.path().join("link.log")).unwrap();
+        let mut followed = Followed::new(folder);
+        let mut all = more(&mut followed);
+        all.sort();
+        assert_eq!(all, ["one", "two"]);
+        assert!(
+            Followed::new("nowhere".parse().unwrap())
+                .look(&given)
+                .is_err()
+        );
+    }
 }
