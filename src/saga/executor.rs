@@ -95,7 +95,7 @@ impl Saga<'_> {
         })
     }
 
-    /// Takes the finished steps back, newest first.
+    /// Takes the finished steps back, newest first, but for those that are kept.
     async fn unwind(
         &self,
         group: &Group,
@@ -104,7 +104,8 @@ impl Saga<'_> {
         mut result: GroupResult,
     ) -> Result<GroupResult, StoreError> {
         for (at, intent, found) in done.into_iter().rev() {
-            if intent.step.keep {
+            // Half an answer is none: what is neither as before nor as it has to be is as before again.
+            if intent.step.keep && found == intent.step.leaves {
                 continue;
             }
             let failed_itself = outcomes[at].result != StepResult::Done;
