@@ -421,8 +421,16 @@ pub struct DetectArgs {
     /// What is beyond this in one source, in MiB and unpacked, is left out and told.
     #[arg(long, value_name = "MIB", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub max_source: u64,
-    #[command(flatten)]
-    pub output: OutputArgs,
+    /// Also writes reports: sarif=FILE,json=FILE.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<String>,
+    /// The lowest level of a finding that gives exit code 3 (informational to critical), or not-evaluated, refused or error to let
+    /// what could not be read pass, or both with a comma.
+    #[arg(long, value_name = "LEVEL")]
+    pub fail_on: Option<String>,
+    /// Exits with 0 whatever was found; errors still exit with 1.
+    #[arg(long)]
+    pub exit_zero: bool,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DetectFormat,
@@ -491,6 +499,7 @@ pub struct RulesArgs {
 pub enum DetectFormat {
     Text,
     Json,
+    Sarif,
 }
 
 /// How far a source is believed.

@@ -2,7 +2,8 @@
 //!
 //! Flow: rules (of the baseline's commit, or named) and sources → each source is read to its end → findings → exit code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::output::Terminal;
+use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
 use crate::clock::SystemClock;
 use crate::detect::scan::{Scan, ScanOptions, look};
@@ -30,23 +32,39 @@ const HIT_BYTES: usize = 512;
 
 /// Reads the sources and says what was found.
 pub fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let fail_on = match &args.output.fail_on {
+    let fail_on = match &args.fail_on {
         None => FailOn::default(),
-        Some(level) => level.parse().map_err(|error| CliError::of(&error))?,
+        Some(level) => FailOn::from_str(level).map_err(|error| CliError::of(&error))?,
     };
+    let reports = reports(&args.report)?;
     let wanted = wanted(args)?;
     let found = rules(args, terminal)?;
     let mut detection = in_pool(args.threads, || scan(args, &wanted, found.loaded.rules))??;
     detection.rules.left_out = found.left_out;
-    let code = detection::code(&detection, fail_on, args.output.exit_zero);
-    match args.format {
-        DetectFormat::Json => terminal.out(&detection::json::render(&detection, code)),
-        DetectFormat::Text => {
-            let style = terminal.style(args.output.show_content);
-            terminal.out(&detection::text::render(&detection, &style));
-        }
+    let code = detection::code(&detection, fail_on, args.exit_zero);
+    let render = |format| match format {
+        DetectFormat::Json => detection::json::render(&detection, code),
+        DetectFormat::Sarif => detection::sarif::render(&detection, code),
+        DetectFormat::Text => detection::text::render(&detection, &terminal.style(false)),
+    };
+    terminal.out(&render(args.format));
+    for (format, path) in reports {
+        write_file(&path, render(format).as_bytes())?;
     }
     Ok(code)
+}
+
+/// The reports that are wanted beside the result, understood before anything is read.
+fn reports(wishes: &[String]) -> Result<Vec<(DetectFormat, PathBuf)>, CliError> {
+    wishes
+        .iter()
+        .map(|wish| match wish.split_once('=') {
+            Some(("sarif", path)) if !path.is_empty() => Ok((DetectFormat::Sarif, path.into())),
+            Some(("json", path)) if !path.is_empty() => Ok((DetectFormat::Json, path.into())),
+            _ => Err(CliError::new(format!("--report {wish} is not KIND=FILE"))
+                .hint("the reports of detect are sarif=FILE and json=FILE")),
+        })
+        .collect()
 }
 
 fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
@@ -54,7 +72,7 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
     args.events
         .iter()
         .map(|text| {
-            let wanted: Wanted = text.parse().map_err(|error| CliError::of(&error))?;
+            let wanted: Wanted = Wanted::from_str(text).map_err(|error| CliError::of(&error))?;
             Ok(Wanted {
                 host: host.clone(),
                 trust: args.trust.map(Trust::from),

@@ -138,7 +138,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Rules { command } => command.at().format,
         Command::Detect(args) => match args.format {
             args::DetectFormat::Text => args::Format::Text,
-            args::DetectFormat::Json => args::Format::Json,
+            args::DetectFormat::Json | args::DetectFormat::Sarif => args::Format::Json,
         },
         Command::Trust { command } => command.baseline().format,
         Command::Worker { command } => command.on().baseline.format,

@@ -253,6 +253,7 @@ fn rule_ref(rule: &Rule) -> RuleRef {
 fn finding(rule: &Rule, cause: &Cause, gathered: Gathered) -> Finding {
     let fingerprint = Finding::fingerprint(rule.key(), Some(&cause.by), &cause.scope);
     let mut targets: Vec<_> = gathered.targets.into_iter().collect();
+    targets.retain(|target| *target != cause.scope);
     targets.insert(0, cause.scope.clone());
     let controls = rule.attributes.get("controls").cloned().unwrap_or_default();
     Finding {

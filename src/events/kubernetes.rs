@@ -184,5 +184,4 @@ fn outcome(body: &Value) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "kubernetes_tests.rs"]
 mod tests;

@@ -19,6 +19,7 @@ mod reader;
 mod seen;
 pub mod sniff;
 pub mod source;
+pub mod suricata;
 pub mod syslog;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};

@@ -31,7 +31,7 @@ const MAX_RESULTS: usize = 25_000;
 const MAX_FIELDS: usize = 20;
 /// The most characters of a name.
 const MAX_NAME: usize = 1_000;
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+pub(in crate::report) const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// What a rule is about.
 type RuleKey<'a> = (&'a Kind, Change);
@@ -369,7 +369,7 @@ fn location(report: &RunReport, origin: &Origin) -> Location {
 }
 
 /// A path as a relative URI.
-fn percent_encoded(path: &str) -> String {
+pub(in crate::report) fn percent_encoded(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {

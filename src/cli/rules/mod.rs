@@ -1,4 +1,8 @@
 //! `evenkeel rules`: whether rules can be evaluated, whether they find what they should, and what they look for.
+//!
+//! Flow: files of rules (the baseline's, or named) → all that is wrong with them, or the outcome of their tests, or what they say.
+//!
+//! **Invariant:** rules and tests go through the same loader and reader as in a run, and no live system is asked.
 
 mod check;
 mod explain;

@@ -1,6 +1,9 @@
 //! What was found in events, in every form.
+//!
+//! **Invariant:** no text of a log reaches an output unescaped, and the exit code is judged here alone.
 
 pub mod json;
+pub mod sarif;
 pub mod text;
 
 use crate::model::Detection;

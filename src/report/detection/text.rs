@@ -72,8 +72,8 @@ fn summary(page: &mut Page, detection: &Detection) {
     }
     page.put(ink, &line);
     let mut rest = format!(
-        " · {} records of {} · {}",
-        number(detection.records()),
+        " · {} of {} · {}",
+        plural(detection.records(), "record", "records"),
         counted(detection.sources.len(), "source", "sources"),
         counted(detection.rules.loaded, "rule", "rules"),
     );
@@ -148,6 +148,10 @@ fn block(page: &mut Page, finding: &Finding) {
     page.labelled(2, "finding", LABEL, Ink::Faint, &sure);
 }
 
+fn plural(count: u64, one: &str, many: &str) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), one, many)
+}
+
 fn names(all: &[String]) -> String {
     let mut shown: Vec<_> = all
         .iter()
@@ -161,11 +165,7 @@ fn names(all: &[String]) -> String {
 }
 
 fn times(finding: &Finding) -> String {
-    let events = counted(
-        usize::try_from(finding.event_count).unwrap_or(usize::MAX),
-        "record",
-        "records",
-    );
+    let events = plural(finding.event_count, "record", "records");
     match (finding.first, finding.last) {
         (Some(first), Some(last)) if first == last => format!("{first}, {events}"),
         (Some(first), Some(last)) => format!("{first} to {last}, {events}"),
@@ -214,23 +214,26 @@ fn read(page: &mut Page, detection: &Detection) {
     }
     if detection.late > 0 {
         let line = format!(
-            "{} records came later than the watermark and counted for no correlation",
-            number(detection.late)
+            "{} later than the watermark, counted for no correlation",
+            plural(detection.late, "record", "records")
         );
         page.labelled(0, "late", 4, Ink::Warn, &line);
     }
 }
 
 fn tally(source: &Tally) -> String {
+    if let (None, Some(error)) = (source.format, &source.error) {
+        return format!("not read: {}", clipped(error, MAX_SENTENCE));
+    }
     let mut line = clipped(&source.source, MAX_NAME).into_owned();
     match (source.format, source.trust) {
         (Some(format), Some(trust)) => line.push_str(&format!(" ({format}, {trust})")),
         _ => line.push_str(" (empty)"),
     }
     line.push_str(&format!(
-        ": {} lines, {} records",
-        number(source.lines),
-        number(source.records)
+        ": {}, {}",
+        plural(source.lines, "line", "lines"),
+        plural(source.records, "record", "records")
     ));
     if source.joined > 0 {
         line.push_str(&format!(", {} lines joined", number(source.joined)));
