@@ -137,7 +137,7 @@ fn strangers_go_and_come_back() {
         sh(&host, "cut -d: -f1,3- /root/passwd.good")
     );
     sh(&host, "groupadd -o -g 27 helpers");
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(files(&host), bad);
     sh(&host, clean);
     assert_eq!(files(&host), good);

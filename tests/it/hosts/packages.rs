@@ -174,7 +174,7 @@ fn packages_are_put_right_and_back() {
     );
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
 
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert!(!is_installed(&host, "keel-tool"));
     sh(&host, "dpkg --purge keel-lib keel-tool");
     assert_eq!(facts(&host), bad);

@@ -296,7 +296,7 @@ fn a_takeover_is_put_right() {
         let ssh = host.ssh().args([host.name(), "true"]).status().unwrap();
         assert!(ssh.success());
     }
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(taken.each_ref().map(facts), tampered);
     for host in &taken {
         sh(host, CLEAN);

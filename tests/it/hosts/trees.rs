@@ -90,7 +90,7 @@ fn programs_of_a_real_host_are_restored() {
     assert_eq!(listing(&host), clean);
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
     fleet
-        .run(&["undo", done["run"].as_str().unwrap()])
+        .run(&["undo", "--reopen", done["run"].as_str().unwrap()])
         .expect(0);
     assert_eq!(listing(&host), tampered);
     fleet.run(&["journal", "verify"]).expect(0);
@@ -157,7 +157,7 @@ fn packages_bring_their_files_back() {
     assert_eq!(facts(), clean);
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
     let run = done["run"].as_str().unwrap();
-    fleet.run(&["undo", run]).expect(0);
+    fleet.run(&["undo", "--reopen", run]).expect(0);
     assert_eq!(facts(), tampered);
     fleet.run(&["journal", "verify"]).expect(0);
     sh("dpkg --purge keel-t >/dev/null; rm -rf /srv/trees /usr/bin/.w /etc/apt/sources.list");

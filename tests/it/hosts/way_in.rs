@@ -63,7 +63,7 @@ fn a_baseline_with_our_key_is_kept() {
     assert_eq!(host.connections(), connections + 2);
     assert_eq!(keys(&host), before);
     fleet
-        .run(&["undo", done["run"].as_str().unwrap()])
+        .run(&["undo", "--reopen", done["run"].as_str().unwrap()])
         .expect(0);
     assert!(keys(&host).contains(OTHER));
     host.write(KEYS, &ours);
