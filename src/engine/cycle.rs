@@ -15,8 +15,9 @@ use crate::detect::drift::{self, Severity};
 use crate::document::Declared;
 use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
-    Approval, BaselineInfo, Command, Comparison, Digest, Exemption, Finding, GroupResult, Plan,
-    Problems, Project, Recovered, RunId, RunReport, StepResult, TargetInfo, TargetName, Verdict,
+    Approval, BaselineInfo, Command, Comparison, Digest, Exemption, Finding, GroupResult,
+    OBSERVER_DISAGREES, Plan, Problems, Project, Recovered, RunId, RunReport, SignatureState,
+    StepResult, TargetInfo, TargetName, Verdict,
 };
 use crate::plan::plan;
 use crate::ports::{
@@ -91,6 +92,10 @@ impl<'a> CycleInput<'a> {
     pub(super) fn findings_in(&self, comparison: &Comparison) -> Vec<Finding> {
         let severity = Severity::new(&self.project.severity);
         let mut findings = drift::findings(comparison, &severity);
+        if self.baseline.signature == SignatureState::Untrusted {
+            // What nobody vouches for says not who may log in.
+            findings.retain(|one| one.indicator == OBSERVER_DISAGREES.name);
+        }
         drift::merge(&mut findings, self.findings.to_vec());
         findings
     }

@@ -104,11 +104,11 @@ impl Saga<'_> {
         mut result: GroupResult,
     ) -> Result<GroupResult, StoreError> {
         for (at, intent, found) in done.into_iter().rev() {
-            // Half an answer is none: what is neither as before nor as it has to be is as before again.
-            if intent.step.keep && found == intent.step.leaves {
+            let failed_itself = outcomes[at].result != StepResult::Done;
+            // One that failed itself goes back all the same: it may have been half an answer, or have locked us out.
+            if intent.step.keep && !failed_itself {
                 continue;
             }
-            let failed_itself = outcomes[at].result != StepResult::Done;
             let back = intent.inverse(found);
             match self.step(group, &back, Purpose::Unwind).await? {
                 Progress::Done { .. } | Progress::Already if failed_itself => {}

@@ -88,9 +88,8 @@ fn require_whole_groups(smooth: &Smooth, report: &RunReport, now: &Picture) -> T
             let mut results = outcome.steps.iter();
             let result = results.find(|it| it.resource == step.resource);
             let is_done = result.is_some_and(|it| it.result == StepResult::Done);
-            let holds = match step.keep {
-                true if is_done => is == new,
-                true => is == old || is == new,
+            let holds = match step.keep && is_done {
+                true => is == new,
                 false => is == old,
             };
             prop_assert!(holds, "{}: {:?} after {:?}", step.address, is, outcome);

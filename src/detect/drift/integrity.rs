@@ -34,9 +34,7 @@ pub fn signs(seen: &Seen<'_>, out: &mut Vec<Sign>) {
     if seen.path.is_none() || !seen.holds_other() || seen.within(&NO_PROGRAMS) {
         return;
     }
-    let runs = |mode: Option<u32>| mode.is_some_and(|mode| mode & 0o111 != 0);
-    let is_file = seen.live("type").is_some_and(|word| word != "directory");
-    let is_program = is_file && (runs(seen.mode()) || runs(seen.wanted_mode()));
+    let is_program = seen.is_program();
     let (of_system, of_team) = (
         is_among_system_programs(seen),
         is_among_local_programs(seen),

@@ -127,6 +127,15 @@ impl<'a> Seen<'a> {
         mode_of(self.drift.after.as_ref()?)
     }
 
+    /// Whether a file that can be executed is there, or should be. Of a link the bits mean nothing.
+    pub fn is_program(&self) -> bool {
+        let states = [self.drift.before.state(), self.drift.after.as_ref()];
+        states.into_iter().flatten().any(|state| {
+            let is_file = state.get("type").and_then(Value::as_text) == Some("file");
+            is_file && mode_of(state).is_some_and(|mode| mode & 0o111 != 0)
+        })
+    }
+
     /// The bits of the mode that are set and that git does not want; of what nobody lists, all of them.
     pub fn bits_too_many(&self) -> u32 {
         match self.drift.change {

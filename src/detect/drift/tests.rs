@@ -118,7 +118,7 @@ const TABLE: &[(Change, &str, &str)] = &[
     (MISSING, "File /srv/www/index.html", ""),
     (
         CHANGED,
-        "Symlink /srv/www/current is=symlink target=/a<b",
+        "Symlink /srv/www/current is=symlink mode=0777<0777 target=/a<b",
         "",
     ),
     (MISSING, "File /etc/cron.d/backup", ""),
