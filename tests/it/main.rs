@@ -13,6 +13,7 @@ mod groups;
 mod host;
 mod hostile;
 mod hosts;
+mod indicators;
 mod journal;
 mod kill;
 mod kinds;
