@@ -14,8 +14,9 @@ mod logins;
 mod named;
 mod places;
 mod proof;
-#[cfg(test)]
-mod tests;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -152,11 +153,7 @@ fn by_git_alone(git: &Proof<'_>) -> Attribution {
 }
 
 /// The class by one record; `is_whole` unless records were let go that might have told of somebody else.
-fn judge<'k>(
-    judged: &Judged<'_, 'k>,
-    is_whole: bool,
-    known: &'k crate::detect::attribution::Known,
-) -> Option<Proof<'k>> {
+fn judge<'k>(judged: &Judged<'_, 'k>, is_whole: bool, known: &'k Known) -> Option<Proof<'k>> {
     let Judged { candidate, behind } = judged;
     let party = behind
         .party
@@ -173,12 +170,16 @@ fn by_records(
     let class = |judged: &Judged<'_, '_>| {
         judge(judged, is_whole, known).map_or(Class::Suspicious, |proof| proof.class())
     };
-    // The worst, and of those the latest.
+    // The worst, and of those the first: that is when it began to differ.
     let worst = all
         .iter()
         .max_by_key(|judged| {
             let against = judged.behind.against.len();
-            (class(judged), against > 0, judged.candidate.record.time)
+            (
+                class(judged),
+                against > 0,
+                Reverse(judged.candidate.record.time),
+            )
         })
         .unwrap_or(&all[0]);
     let behind = &worst.behind;
@@ -258,7 +259,7 @@ fn events(all: &[Judged<'_, '_>], worst: &Judged<'_, '_>) -> Vec<EventRef> {
     let mut events = vec![reference(worst)];
     events.extend(worst.behind.login.iter().cloned());
     events.extend(all.iter().rev().map(reference));
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     events.retain(|event| seen.len() < MOST_EVENTS && seen.insert(event.clone()));
     events.sort();
     events
