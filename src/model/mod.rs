@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** this module imports nothing of ours and does nothing but hold, order, hash and print data.
 
+mod attribution;
 mod detection;
 mod digest;
 mod drift;
@@ -24,6 +25,7 @@ mod value;
 mod vars;
 mod verdict;
 
+pub use attribution::{Attribution, Authorship, Class, LogCoverage, Silence};
 pub use detection::{Beyond, Detection, RuleCount};
 pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};

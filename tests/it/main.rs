@@ -3,6 +3,7 @@
 mod adopt;
 #[cfg(feature = "github")]
 mod adopt_forge;
+mod attribution;
 mod cli;
 mod detect;
 mod events;

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::support::{Project, config};
 
 /// The recording, or none after saying so.
-fn incident() -> Option<PathBuf> {
+pub fn incident() -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/recordings/host/incident-ssh-takeover");
     if !dir.is_dir() {
@@ -32,7 +32,7 @@ fn quoted(value: &Json) -> String {
 }
 
 /// The baseline of a host as a team would write it, from what its git held.
-fn baseline(project: &Project, dir: &Path, host: &str) {
+pub fn baseline(project: &Project, dir: &Path, host: &str) {
     let text = std::fs::read_to_string(dir.join(format!("baseline/{host}/state.json"))).unwrap();
     let state: Json = serde_json::from_str(&text).unwrap();
     let mut out = String::new();
