@@ -263,8 +263,8 @@ fn the_recorded_attack_is_told_from_the_rest() {
             names.any(|name| is_it(name, drift))
         };
         let others = drifts.iter().filter(|drift| !is_explained(drift));
-        let strange: Vec<_> = others.filter(|drift| !of(drift).is_empty()).collect();
-        assert!(strange.is_empty(), "nobody did this: {strange:?}");
+        let graded: Vec<_> = others.filter(|drift| !of(drift).is_empty()).collect();
+        assert!(graded.is_empty(), "nobody did this: {graded:?}");
     }
     assert!(steps >= 12, "{steps}");
     insta::assert_snapshot!("steps", told);

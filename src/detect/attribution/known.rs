@@ -1,7 +1,7 @@
 //! Who is known: people, controllers, commits and windows, as the baseline and git say.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::Timestamp;
