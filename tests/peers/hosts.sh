@@ -25,7 +25,7 @@ base=$cache/hosts-bookworm-1
 hosts=(h1 h2 h3)
 users=(root deploy alice)
 declare -A address=([mgmt]=198.18.0.1 [attacker]=198.18.0.99 [h1]=198.18.0.11 [h2]=198.18.0.12 [h3]=198.18.0.13)
-disk_size=128m
+disk_size=256m
 
 missing() { # WHAT
   echo "skipped: $1" >&2

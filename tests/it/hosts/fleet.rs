@@ -201,14 +201,14 @@ fn three_hosts_are_restored_and_undone() {
     });
     let connections = |hosts: &[Host<'_>; 3]| hosts.each_ref().map(Host::connections);
     let counted = connections(&taken);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     assert_eq!(connections(&taken), counted.map(|one| one + 1));
     assert_eq!(
         (count(&plan, "not_evaluated"), count(&plan, "drifted")),
         (0, 18)
     );
 
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(connections(&taken), counted.map(|one| one + 2));
     assert_eq!(count(&done, "drifted"), 0);
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
@@ -249,10 +249,12 @@ fn a_failing_host_costs_itself() {
     ]);
     two.restart();
     one.cut();
-    let report = fleet.json(4, "reconcile");
+    let ran = fleet.run(&["reconcile", "--format", "json"]);
     two.write("/etc/ssh/ssh_host_ed25519_key", format!("{key}\n"));
     two.write("/etc/ssh/ssh_host_ed25519_key.pub", format!("{public}\n"));
     two.restart();
+    // Before anything is asserted: the next test on this host needs its key.
+    let report = ran.expect(3).json();
     let reasons = ["h1", "h2", "h3"].map(|host| Fleet::reasons(&report, host));
     assert_eq!(reasons.each_ref().map(Vec::len), [1, 1, 0], "{reasons:?}");
     assert!(reasons[0][0].starts_with("ssh to h1: "), "{reasons:?}");
@@ -265,7 +267,7 @@ fn a_failing_host_costs_itself() {
 
     three.run(&["rm", "-rf", "/var/lib/evenkeel"]);
     three.fill();
-    let report = fleet.json(4, "reconcile");
+    let report = fleet.json(3, "reconcile");
     let reasons = Fleet::reasons(&report, "h3");
     assert!(
         reasons[0].contains("could not be written on h3"),
@@ -285,7 +287,7 @@ fn a_changed_worker_is_not_started() {
         return;
     };
     tamper(&host);
-    fleet.json(2, "plan");
+    fleet.json(3, "plan");
     let worker = host.run(&["sh", "-c", "echo /var/lib/evenkeel/worker-*"]);
     host.run(&["cp", &worker, "/root/worker"]);
     host.write(&worker, "#!/bin/sh\ntouch /root/started\n");
@@ -304,10 +306,10 @@ fn a_changed_worker_is_not_started() {
     host.run(&["mv", "/usr/bin/sha256sum.new", "/usr/bin/sha256sum"]);
     let plan = fleet.run(&["plan", "--format", "json"]);
     host.run(&["mv", "/root/sha256sum", "/usr/bin/sha256sum"]);
-    assert_eq!(count(&plan.expect(2).json(), "not_evaluated"), 0);
+    assert_eq!(count(&plan.expect(3).json(), "not_evaluated"), 0);
     host.run(&["test", "!", "-e", "/root/started"]);
     host.run(&["rm", &worker]);
-    fleet.json(2, "plan");
+    fleet.json(3, "plan");
 }
 
 // Goal: with sudo the worker runs as root only when it is the one whose digest sudoers names, in a folder that root alone can
@@ -339,7 +341,7 @@ fn sudo_starts_what_sudoers_pins() {
         "/etc/sudoers.d/evenkeel-worker",
         format!("deploy ALL=(root) NOPASSWD: sha256:{digest} {path} serve\n"),
     );
-    assert_eq!(count(&fleet.json(0, "reconcile"), "drifted"), 0);
+    assert_eq!(count(&fleet.json(3, "reconcile"), "drifted"), 0);
     assert!(listing(&host).ends_with("listen h3.example"));
     host.run(&["sh", "-c", "echo >>\"$1\"", "sh", &path]);
     refused("somebody changed it");
@@ -404,7 +406,8 @@ fn lost_in_the_middle_of_a_step() {
         }
         let output = run.wait_with_output().unwrap();
         let report: Json = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{way}: {report:#}");
+        // What was found on the hosts counts for more than the error.
+        assert_eq!(output.status.code(), Some(3), "{way}: {report:#}");
         let errors = report["errors"].to_string();
         // A host that is back at once is looked at in the same run.
         let said = match way {

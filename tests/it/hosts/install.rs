@@ -84,7 +84,7 @@ fn installed_used_and_taken_away() {
         host.run(&["ls", "-A", "/etc/sudoers.d"]),
         "README\nevenkeel-worker"
     );
-    assert_eq!(count(&fleet.json(0, "reconcile"), "drifted"), 0);
+    assert_eq!(count(&fleet.json(3, "reconcile"), "drifted"), 0);
     assert!(listing(&host).ends_with("listen h3.example"));
 
     assert!(as_deploy(
@@ -159,7 +159,7 @@ fn a_full_disk_leaves_the_old_worker_working() {
     );
     let after = host.run(&["sh", "-c", "ls -lA --time-style=full-iso $0 $1", DIR, LINE]);
     assert_eq!(after, before);
-    assert_eq!(count(&fleet.json(2, "plan"), "not_evaluated"), 0);
+    assert_eq!(count(&fleet.json(3, "plan"), "not_evaluated"), 0);
     host.unfill();
     let put = done(&fleet.worker_command("install", 0, &["--worker", newer]));
     assert_eq!(put.len(), 3, "{put:?}");

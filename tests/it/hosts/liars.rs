@@ -64,7 +64,7 @@ fn a_lying_worker_costs_its_host() {
     let text = std::fs::read_to_string(fleet.project.repo.join(config)).unwrap();
     let short = text.replace("timeout: 20s", "timeout: 3s");
     assert_ne!(short, text);
-    let resources = fleet.json(2, "plan")["drifts"].as_array().unwrap().len();
+    let resources = fleet.json(3, "plan")["drifts"].as_array().unwrap().len();
     let dir = tempfile::tempdir().unwrap();
     for (way, because) in [
         (b'g', "what came is no message: it starts with \"Welcome \""),
@@ -90,7 +90,7 @@ fn a_lying_worker_costs_its_host() {
         );
         assert_eq!(count(&report, "not_evaluated"), resources as u64);
     }
-    assert_eq!(count(&fleet.json(2, "plan"), "not_evaluated"), 0);
+    assert_eq!(count(&fleet.json(3, "plan"), "not_evaluated"), 0);
 }
 
 // Goal: a worker that is killed in the middle of a step is an error that says so; a new one takes its place in the same
@@ -117,7 +117,7 @@ fn a_worker_killed_in_a_step() {
     let output = run.wait_with_output().unwrap();
     host.run(&["sh", "-c", "pkill -x sleep || true"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert_eq!(output.status.code(), Some(3), "{report:#}");
     let errors = report["errors"].to_string();
     assert!(
         errors.contains("failed to put h2/File/motd right: the worker on h2 failed"),

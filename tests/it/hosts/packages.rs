@@ -130,7 +130,7 @@ fn a_whole_system_is_clean() {
         &host,
         "cp -a /usr/bin/w /usr/lib/.w.real; printf '#!/bin/sh\\n/usr/lib/.w.real | grep -v evil\\n' >/usr/bin/w",
     );
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     sh(
         &host,
         "cat /usr/lib/.w.real >/usr/bin/w; rm /usr/lib/.w.real",
