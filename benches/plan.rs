@@ -138,6 +138,7 @@ async fn whole_plan(folder: &Path) -> RunReport {
         exemptions: &[],
         approvals: &[],
         findings: &[],
+        logs: None,
         files: loaded.files.as_ref(),
         connect: true,
         baseline: BaselineInfo {

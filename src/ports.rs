@@ -15,9 +15,16 @@ use serde_json::Value as Json;
 
 use crate::document::Declared;
 use crate::model::{
-    Address, Contents, Desired, Digest, Observed, Problems, Reason, ResourceId, RunId, Snapshot,
-    Step,
+    Address, Contents, Desired, Digest, Observed, Problems, Reason, Record as LogRecord,
+    ResourceId, RunId, Snapshot, Step, Tally,
 };
+
+/// Logs that tell who did what.
+pub trait Logs: Send + Sync {
+    /// Reads all of them once, to their ends, in batches; the records of one source come in its order. What each source
+    /// held, and what of it could not be read, is in its tally.
+    fn read(&self, take: &mut dyn FnMut(Vec<LogRecord>)) -> Vec<Tally>;
+}
 
 /// Tells the time, and passes it.
 #[async_trait]

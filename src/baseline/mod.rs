@@ -12,6 +12,7 @@
 mod approvals;
 mod commit;
 mod connection;
+mod detect;
 mod error;
 mod exemptions;
 mod folder;

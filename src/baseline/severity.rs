@@ -6,8 +6,14 @@ use super::groups::{self, Named};
 use super::selector::selector;
 use super::terms;
 use crate::document::{Yaml, suggest};
-use crate::model::{INDICATORS, Indicator, Level, Problems, SeverityRule, TargetName};
+use crate::model::{Class, INDICATORS, Indicator, Level, Problems, SeverityRule, TargetName};
 
+const AUTHORS: [(&str, Class); 4] = [
+    ("intended", Class::Intended),
+    ("controller", Class::Controller),
+    ("manual", Class::Manual),
+    ("suspicious", Class::Suspicious),
+];
 const LEVELS: [(&str, Level); 5] = [
     ("informational", Level::Informational),
     ("low", Level::Low),
@@ -18,20 +24,14 @@ const LEVELS: [(&str, Level); 5] = [
 /// The most rules, since each finding is held against all of them.
 const MAX_RULES: usize = 1000;
 
-/// Decodes `detect`.
+/// Decodes the list.
 pub(super) fn decode(
     node: &Yaml,
     targets: &[Named<'_>],
     problems: &mut Problems,
 ) -> Vec<SeverityRule> {
-    let Some(mut fields) = node.fields(problems) else {
-        return Vec::new();
-    };
-    let node = fields.take("severity");
-    fields.finish(problems);
-    let items = node.and_then(|node| node.list(problems));
-    let items = items.unwrap_or_default();
-    if let (Some(node), true) = (node, items.len() > MAX_RULES) {
+    let items = node.list(problems).unwrap_or_default();
+    if items.len() > MAX_RULES {
         problems.push(node.problem(format!("more than {MAX_RULES} rules are not read")));
     }
     let items = items.iter().take(MAX_RULES);
@@ -49,6 +49,9 @@ fn rule(item: &Yaml, targets: &[Named<'_>], problems: &mut Problems) -> Option<S
     let level = fields
         .require("level", problems)
         .and_then(|node| node.one_of(&LEVELS, problems));
+    let author = fields
+        .take("author")
+        .and_then(|node| node.one_of(&AUTHORS, problems));
     let labels = fields.take("labels").map(|node| {
         let members = groups::by_labels(node, targets, problems).into_iter();
         members
@@ -74,6 +77,7 @@ fn rule(item: &Yaml, targets: &[Named<'_>], problems: &mut Problems) -> Option<S
         indicator: name?,
         targets: labels,
         on,
+        author,
         level: level?,
     })
 }

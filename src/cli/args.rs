@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::logs::LogArgs;
 use crate::model::Mode;
 
 /// Keeps live systems on the state that a team committed to git, and answers incidents with the same means.
@@ -230,6 +231,8 @@ pub struct PlanCommonArgs {
     /// Plans against a recording of a host instead of the host: JSON, for the target of the recording's host name or for TARGET.
     #[arg(long, value_name = "[TARGET=]FILE")]
     pub snapshot: Vec<String>,
+    #[command(flatten)]
+    pub logs: LogArgs,
     /// Plans a revision that nobody vouches for (a fork's): no token, no network, no command; guard and forge from the trusted commit.
     #[arg(long)]
     pub untrusted: bool,
@@ -265,6 +268,8 @@ pub struct ReconcileArgs {
     /// Applies exactly this plan, whole, or refuses.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub logs: LogArgs,
     #[command(flatten)]
     pub lock: LockArgs,
 }

@@ -87,7 +87,7 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
         .map(|text| {
             let wanted: Wanted = Wanted::from_str(text).map_err(|error| CliError::of(&error))?;
             Ok(Wanted {
-                host: host.clone(),
+                host: host.clone().or_else(|| wanted.host.clone()),
                 trust: args.trust.map(Trust::from),
                 ..wanted
             })

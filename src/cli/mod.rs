@@ -19,6 +19,7 @@ mod forge;
 mod from_live;
 mod init;
 mod journal;
+mod logs;
 mod manifest;
 mod output;
 mod plan;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::CliError;
 use super::args::{BaselineArgs, PlanCommonArgs, StateArgs};
 use super::context::{Doubt, Opened, Place, StateDir};
+use super::logs::LogFiles;
 use super::output::Terminal;
 use super::reports::{self, Wishes};
 use super::targets::{self, Reach};
@@ -33,7 +34,7 @@ pub struct Ready {
 pub async fn run(args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliError> {
     let mut wishes = Wishes::of(&args.output)?;
     wishes.plan.clone_from(&args.out);
-    let report = make(args).await?;
+    let report = make(args, terminal).await?;
     Ok(reports::finish(
         report,
         &wishes,
@@ -45,7 +46,7 @@ pub async fn run(args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliEr
 
 /// Makes the plan and shows one of its groups.
 pub async fn show(hash: &str, args: &PlanCommonArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let mut report = make(args).await?;
+    let mut report = make(args, terminal).await?;
     let wanted = hash.to_ascii_lowercase();
     let matching: Vec<_> = report
         .plan
@@ -90,7 +91,7 @@ pub async fn show(hash: &str, args: &PlanCommonArgs, terminal: &Terminal) -> Res
     ))
 }
 
-async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
+async fn make(args: &PlanCommonArgs, terminal: &Terminal) -> Result<RunReport, CliError> {
     let place = Place::find(&args.baseline.baseline, args.baseline.worktree)?;
     let store = place.read_state(&args.state)?;
     let doubt = Doubt {
@@ -113,7 +114,35 @@ async fn make(args: &PlanCommonArgs) -> Result<RunReport, CliError> {
         entropy: &SystemEntropy,
         forge: forge.as_deref(),
     };
-    Ok(engine.cycle(ready.input(Command::Plan)).await?)
+    let logs = logs(args, &place, &mut ready.opened, terminal)?;
+    let input = CycleInput {
+        logs: logs.as_ref().map(LogFiles::input),
+        ..ready.input(Command::Plan)
+    };
+    Ok(engine.cycle(input).await?)
+}
+
+/// The logs of a plan. What an untrusted revision brings for rules is not held against anything.
+fn logs(
+    args: &PlanCommonArgs,
+    place: &Place,
+    opened: &mut Opened,
+    terminal: &Terminal,
+) -> Result<Option<LogFiles>, CliError> {
+    if !args.untrusted {
+        return LogFiles::of(&args.logs, place, opened, terminal);
+    }
+    if !args.logs.events.is_empty() {
+        return Err(
+            CliError::new("an untrusted revision is planned without logs")
+                .hint("leave out --events, or plan a revision that somebody vouches for"),
+        );
+    }
+    if !opened.project.events.is_empty() && !args.logs.no_events {
+        let notice = "the logs of detect.events are not read for an untrusted revision";
+        opened.notices.push(notice.to_owned());
+    }
+    Ok(None)
 }
 
 /// Opens everything that a cycle needs.
@@ -207,6 +236,7 @@ impl Ready {
             exemptions: &self.opened.loaded.exemptions,
             approvals: &self.opened.loaded.approvals,
             findings: &[],
+            logs: None,
             files: self.opened.loaded.files.as_ref(),
             connect: true,
             baseline: self.opened.info.clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::CliError;
 use super::args::{LockArgs, ReconcileArgs};
 use super::context::{self, Doubt, Place};
+use super::logs::LogFiles;
 use super::output::Terminal;
 use super::plan::{Ready, prepare};
 use super::reports::{self, Wishes};
@@ -42,8 +43,10 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
         entropy: &SystemEntropy,
         forge: forge.as_deref(),
     };
+    let logs = LogFiles::of(&args.logs, &place, &ready.opened, terminal)?;
     let input = CycleInput {
         expected_plan: expected,
+        logs: logs.as_ref().map(LogFiles::input),
         ..ready.input(Command::Reconcile)
     };
     let report = engine.cycle(input).await?;

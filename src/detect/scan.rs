@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::Value;
 
 use super::collect::{self, Collected, Counted, Met};
@@ -68,6 +69,12 @@ pub fn look(rules: &Rules, record: Record) -> Looked {
             })
         }),
     }
+}
+
+/// Asks the rules of each of many, side by side; the answers are in their order.
+pub fn look_at_all(rules: &Rules, records: Vec<Record>) -> Vec<Looked> {
+    let each = records.into_par_iter();
+    each.map(|record| look(rules, record)).collect()
 }
 
 /// A detection in the making.

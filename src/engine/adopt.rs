@@ -14,6 +14,7 @@ use serde_json::json;
 use super::Engine;
 use super::cycle::{CycleInput, EngineError, new_run_id};
 use super::facts::PULL;
+use super::logs::Heard;
 use super::look::{self, Looked, Wanted};
 use crate::document::{Declared, suggest};
 use crate::forge::adopt::{changes, patch, touches};
@@ -70,7 +71,7 @@ impl Engine<'_> {
         let (drifts, mut problems) = choose(
             input.words,
             &looked.comparison,
-            &cycle.findings_in(&looked.comparison),
+            &cycle.findings_in(&looked.comparison, &Heard::default()),
         );
         let files = compose(&drifts, &looked, cycle.files, &mut problems);
         if !problems.is_empty() {

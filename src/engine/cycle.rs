@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::act::{Acted, Acting};
 use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
+use super::logs::{self, Heard, LogInput};
 use super::look::{self, Looked, Wanted};
 use super::propose::Asked;
 use super::stored::Stored;
@@ -44,6 +45,8 @@ pub struct CycleInput<'a> {
     pub approvals: &'a [Approval],
     /// What was found besides drifts.
     pub findings: &'a [Finding],
+    /// Logs to ask for more, and for who did what.
+    pub logs: Option<LogInput<'a>>,
     pub files: &'a dyn SideFiles,
     /// False for an untrusted revision: nothing live is asked by name.
     pub connect: bool,
@@ -83,19 +86,21 @@ pub(super) struct Judged {
     pub wanted: Wanted,
     pub looked: Looked,
     pub findings: Vec<Finding>,
+    pub heard: Heard,
     pub plan: Plan,
     pub verdicts: BTreeMap<Digest, Verdict>,
 }
 
 impl<'a> CycleInput<'a> {
     /// What the drifts show, with what else was found.
-    pub(super) fn findings_in(&self, comparison: &Comparison) -> Vec<Finding> {
+    pub(super) fn findings_in(&self, comparison: &Comparison, heard: &Heard) -> Vec<Finding> {
         let severity = Severity::new(&self.project.severity);
-        let mut findings = drift::findings(comparison, &severity);
+        let mut findings = drift::findings(comparison, &severity, &heard.authors);
         if self.baseline.signature == SignatureState::Untrusted {
             // What nobody vouches for says not who may log in.
             findings.retain(|one| one.indicator == OBSERVER_DISAGREES.name);
         }
+        drift::merge(&mut findings, heard.findings.clone());
         drift::merge(&mut findings, self.findings.to_vec());
         findings
     }
@@ -138,7 +143,12 @@ impl Engine<'_> {
                     done.recovered,
                 );
                 if let Some(after) = done.after {
-                    drift::merge(&mut report.findings, input.findings_in(&after.comparison));
+                    let heard = Heard {
+                        authors: report.authors.clone(),
+                        ..Heard::default()
+                    };
+                    let findings = input.findings_in(&after.comparison, &heard);
+                    drift::merge(&mut report.findings, findings);
                     report.comparison = after.comparison;
                     report.contents.extend(after.contents);
                 }
@@ -229,7 +239,12 @@ impl Engine<'_> {
         let (wanted, looked) = look::survey(self.providers, &baseline, input.exemptions, now, then)
             .await
             .map_err(EngineError::Problems)?;
-        let findings = input.findings_in(&looked.comparison);
+        let heard = logs::ask(
+            input.logs.as_ref(),
+            &looked.comparison,
+            &input.project.known,
+        );
+        let findings = input.findings_in(&looked.comparison, &heard);
         let plan = plan(
             &looked.comparison.drifts,
             &findings,
@@ -244,6 +259,7 @@ impl Engine<'_> {
             wanted,
             looked,
             findings,
+            heard,
             plan,
             verdicts,
         })
@@ -316,6 +332,10 @@ impl Engine<'_> {
         let mut contents = judged.wanted.contents;
         contents.extend(judged.looked.contents);
         let mut errors = acted.errors;
+        errors.extend(judged.heard.errors());
+        let mut notices = input.notices.clone();
+        let logs = judged.heard.detection;
+        notices.extend(logs.iter().flat_map(|it| it.notices.clone()));
         for exemption in input.exemptions {
             if exemption.expires <= started {
                 errors.push(format!(
@@ -338,12 +358,14 @@ impl Engine<'_> {
             outcomes: acted.outcomes,
             recovered,
             pulls: vec![],
-            notices: input.notices.clone(),
+            notices,
             errors,
             journal_head: self.store.head().ok().flatten(),
             contents,
             disclosure_key: self.store.disclosure_key(),
             findings: judged.findings,
+            authors: judged.heard.authors,
+            logs,
         }
     }
 

@@ -12,6 +12,7 @@ mod act;
 mod adopt;
 mod cycle;
 mod facts;
+mod logs;
 mod look;
 mod propose;
 mod pull_words;
@@ -25,6 +26,7 @@ pub use facts::{
     APPROVAL_USED, Facts, PLANNED, PULL, RESUMED, SUSPENDED, Suspended, TRUSTED, UNDO_FAILED,
     VERIFIED_CLEAN,
 };
+pub use logs::LogInput;
 pub use look::Looked;
 pub use stored::{MAX_STORED, Stored};
 pub use told::told_once;

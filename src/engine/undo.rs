@@ -7,6 +7,7 @@ use serde_json::json;
 use super::act::Acting;
 use super::cycle::{CycleInput, Engine, EngineError, failures, new_run_id};
 use super::facts::{Facts, RESUMED, SUSPENDED, Suspended};
+use super::logs::Heard;
 use super::look;
 use crate::detect::drift;
 use crate::guard::guard;
@@ -82,8 +83,9 @@ impl Engine<'_> {
         }
         let after = look::look(self.providers, &wanted, cycle.exemptions, self.clock.now()).await;
         // What it brings back was found before; only who hides something is told here.
-        let mut findings = cycle.findings_in(&found);
-        drift::merge(&mut findings, cycle.findings_in(&after.comparison));
+        let nobody = Heard::default();
+        let mut findings = cycle.findings_in(&found, &nobody);
+        drift::merge(&mut findings, cycle.findings_in(&after.comparison, &nobody));
         findings.retain(|one| one.indicator == OBSERVER_DISAGREES.name);
         let mut contents = wanted.contents;
         contents.extend(looked.contents);
@@ -100,6 +102,8 @@ impl Engine<'_> {
             baseline: cycle.baseline.clone(),
             targets: cycle.targets.clone(),
             comparison: after.comparison,
+            authors: nobody.authors,
+            logs: None,
             found,
             plan,
             verdicts,

@@ -165,7 +165,7 @@ fn open(wanted: &Wanted, file: &Path) -> Result<(Opened, Identity), SourceError>
         path: file.display().to_string(),
         source,
     };
-    let opened = source::open_file(file, file != wanted.path).map_err(io)?;
+    let opened = source::open_file(file, file != wanted.path, file != wanted.path).map_err(io)?;
     let meta = opened.metadata().map_err(io)?;
     if !meta.is_file() {
         return Err(SourceError::Neither(file.display().to_string()));

@@ -27,6 +27,8 @@ pub struct Wanted {
     pub host: Option<Arc<str>>,
     /// A file, a folder, or `-` for standard input.
     pub path: PathBuf,
+    /// Whether anything but a regular file is refused, for reading unattended: a pipe would be waited for.
+    pub regular: bool,
 }
 
 /// Why a source cannot be read.
@@ -55,23 +57,26 @@ fn names() -> String {
 impl std::str::FromStr for Wanted {
     type Err = SourceError;
 
-    /// `[FORMAT=]PATH`. A path with `=` in it needs the format, or `./` before it.
+    /// `[FORMAT[@HOST]=]PATH`. A path with `=` in it needs the format, or `./` before it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (format, path) = match text.split_once('=') {
-            Some((name, path)) if !name.contains('/') => {
-                let format = Format::ALL.into_iter().find(|it| it.name() == name);
-                (
-                    Some(format.ok_or_else(|| SourceError::Format(name.to_owned()))?),
-                    path,
-                )
-            }
+        let (before, path) = match text.split_once('=') {
+            Some((before, path)) if !before.contains('/') => (Some(before), path),
             _ => (None, text),
         };
+        let (name, host) = match before.and_then(|before| before.split_once('@')) {
+            Some((name, host)) => (Some(name), Some(host)),
+            None => (before, None),
+        };
+        let format = name.map(|name| {
+            let format = Format::ALL.into_iter().find(|it| it.name() == name);
+            format.ok_or_else(|| SourceError::Format(name.to_owned()))
+        });
         Ok(Self {
-            format,
+            format: format.transpose()?,
             trust: None,
-            host: None,
+            host: host.map(Arc::from),
             path: PathBuf::from(path),
+            regular: false,
         })
     }
 }
@@ -161,9 +166,9 @@ pub fn open(wanted: &Wanted, file: &Path) -> Result<Opened, SourceError> {
         source,
     };
     let listed = file != wanted.path;
-    let opened = open_file(file, listed).map_err(io)?;
+    let opened = open_file(file, listed, listed || wanted.regular).map_err(io)?;
     let meta = opened.metadata().map_err(io)?;
-    if meta.is_dir() || (listed && !meta.is_file()) {
+    if meta.is_dir() || ((listed || wanted.regular) && !meta.is_file()) {
         return Err(SourceError::Neither(name.to_string()));
     }
     let written = meta
@@ -178,13 +183,16 @@ pub fn open(wanted: &Wanted, file: &Path) -> Result<Opened, SourceError> {
     })
 }
 
-/// Opens a file; one that was `listed` below a folder only if it is no link.
-pub(super) fn open_file(file: &Path, listed: bool) -> std::io::Result<File> {
+/// Opens a file; one that was `listed` below a folder only if it is no link, and without waiting for a writer unless it may.
+pub(super) fn open_file(file: &Path, listed: bool, at_once: bool) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
     if listed {
         // Between the listing and here, it may have become a link, or a pipe that would block for ever.
-        flags |= OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        flags |= OFlags::NOFOLLOW;
+    }
+    if at_once {
+        flags |= OFlags::NONBLOCK;
     }
     Ok(File::from(open(file, flags, Mode::empty())?))
 }

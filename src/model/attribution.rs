@@ -80,6 +80,16 @@ pub enum Authorship {
     },
 }
 
+impl Authorship {
+    /// The class; none where nobody is known.
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::By(by) => Some(by.class),
+            Self::NoEvent { .. } => None,
+        }
+    }
+}
+
 /// What one source of records covers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct LogCoverage {

@@ -4,7 +4,9 @@
 //!
 //! **Invariant:** names stay: they are in fingerprints, in settings and in what other programs read.
 
-use super::{Change, Confidence, Drift, Finding, Level, RunReport, Selector, TargetName, Value};
+use super::{
+    Change, Class, Confidence, Drift, Finding, Level, RunReport, Selector, TargetName, Value,
+};
 
 /// The field of a resource that says whether two roads to one fact tell the same.
 pub const OBSERVERS: &str = "observers";
@@ -35,6 +37,8 @@ pub struct SeverityRule {
     pub targets: Option<Vec<TargetName>>,
     /// None for all resources.
     pub on: Option<Selector>,
+    /// None whoever is behind it, known or not.
+    pub author: Option<Class>,
     pub level: Level,
 }
 

@@ -13,6 +13,7 @@ mod event;
 mod finding;
 mod id;
 mod indicator;
+mod known;
 mod plan;
 mod problem;
 mod project;
@@ -33,10 +34,11 @@ pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, Time
 pub use finding::{Confidence, EventRef, Finding, FindingSource, Level, RuleRef};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
 pub use indicator::*;
+pub use known::{Commit, Known, Net, NetError, Party, Window};
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
 pub use problem::{Problem, Problems, Span};
 pub use project::{
-    Become, ForgeConfig, GuardConfig, Project, ProviderKind, Ssh, Target, TrustConfig,
+    Become, EventSource, ForgeConfig, GuardConfig, Project, ProviderKind, Ssh, Target, TrustConfig,
 };
 pub use report::{
     BaselineInfo, Command, PullNote, Recovered, RunReport, SignatureState, TargetInfo,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Vars};
+use super::{
+    Format, Known, Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Trust, Vars,
+};
 
 /// Everything in `evenkeel.yaml`. All of it could disarm evenkeel, so all of it comes from a trusted commit.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,8 +18,26 @@ pub struct Project {
     pub trust: TrustConfig,
     /// The levels of findings, where they are not the usual ones. The first that fits decides.
     pub severity: Vec<SeverityRule>,
+    /// Who may act, as logs know them. Commits are added by a run.
+    pub known: Known,
+    /// Logs that `plan` and `reconcile` read.
+    pub events: Vec<EventSource>,
     /// Globs of paths that no exclusive listing looks at, on every target.
     pub ignore: Vec<String>,
+}
+
+/// A log, where it lies for the one who runs evenkeel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventSource {
+    /// A file or folder. A relative path starts at the baseline's directory.
+    pub path: String,
+    pub format: Format,
+    /// The target that wrote it.
+    pub host: Option<String>,
+    /// None: what the format is worth.
+    pub trust: Option<Trust>,
+    /// The time zone of times without one, such as `Europe/Berlin`.
+    pub zone: Option<String>,
 }
 
 /// One live system.

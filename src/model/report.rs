@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comparison, Contents, Digest, Finding, GroupOutcome, Mode, Plan, RunId, TargetName, Verdict,
+    Authorship, Comparison, Contents, Detection, Digest, Finding, GroupOutcome, Mode, Plan,
+    ResourceId, RunId, TargetName, Verdict,
 };
 
 /// Where the baseline came from.
@@ -110,4 +111,8 @@ pub struct RunReport {
     pub disclosure_key: Option<[u8; 32]>,
     /// What was found in this run, worst first: also what is put right at its end, and what an exemption covers.
     pub findings: Vec<Finding>,
+    /// Who is behind what differed, where logs or git were asked.
+    pub authors: BTreeMap<ResourceId, Authorship>,
+    /// What the logs of this run held; its findings are among those above.
+    pub logs: Option<Detection>,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::model::{Finding, Level, RunReport};
 
-use super::words;
+use super::{author, words};
 
-/// `high unlisted-key: A key that … (T1098.004)`, unescaped.
+/// `high unlisted-key: A key that … (T1098.004), by root from 192.0.2.66`, unescaped.
 pub fn line(finding: &Finding) -> String {
     let mut line = format!(
         "{} {}: {}",
@@ -17,10 +17,11 @@ pub fn line(finding: &Finding) -> String {
     if !finding.attack.is_empty() {
         line.push_str(&format!(" ({})", finding.attack.join(", ")));
     }
+    line.push_str(&author::of_finding(finding));
     line
 }
 
-/// As [`line`], with the resource.
+/// As [`line()`], with the resource.
 pub fn named_line(finding: &Finding) -> String {
     format!("{}: {}", finding.targets.join(", "), line(finding))
 }

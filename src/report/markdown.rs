@@ -7,6 +7,7 @@
 
 use crate::model::{Change, Command, Drift, PullNote, RunReport, Verdict};
 
+use super::author;
 use super::diff::{self, Difference, Side};
 use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
@@ -45,6 +46,14 @@ pub fn render(report: &RunReport) -> String {
     head(&mut sheet, report);
     sentences(&mut sheet, "\n### Errors\n\n", "error", &report.errors);
     sentences(&mut sheet, "\n", "notice", &report.notices);
+    if let Some(read) = &report.logs {
+        sentences(
+            &mut sheet,
+            "\n",
+            "log",
+            &[format!("Read {}.", author::logs(read))],
+        );
+    }
     let found: Vec<_> = report.findings.iter().map(finding::named_line).collect();
     let head = "\n### Indicators of compromise\n\n";
     sentences(&mut sheet, head, "finding", &found);

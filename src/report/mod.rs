@@ -9,6 +9,7 @@
 //! `shown` and `escape`.
 
 pub mod annotations;
+pub mod author;
 pub mod detection;
 pub mod diff;
 mod doubt;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{
-    Address, BaselineInfo, Blob, Change, Command, Comparison, Contents, Digest, Drift, Exempted,
-    FieldDrift, Fields, Finding, Group, GroupOutcome, GroupResult, HeldBecause, Level, Mode,
+    Actor, Address, Attribution, Authorship, BaselineInfo, Blob, Change, Class, Command,
+    Comparison, Confidence, Contents, Detection, Digest, Drift, Exempted, FieldDrift, Fields,
+    Finding, Format, Group, GroupOutcome, GroupResult, HeldBecause, Level, LogCoverage, Mode,
     NotEvaluated, Observed, Origin, Plan, PullNote, Reason, ReasonCode, Recovered, ResourceId,
-    Risk, RiskLevel, RunId, RunReport, SignatureState, State, Step, StepOutcome, StepResult,
-    TargetInfo, TargetName, Undo, Value, Verb, Verdict,
+    Risk, RiskLevel, RunId, RunReport, SignatureState, Silence, State, Step, StepOutcome,
+    StepResult, Tally, TargetInfo, TargetName, Trust, Undo, Value, Verb, Verdict,
 };
 
 /// Stands in contents that no other than their own system may know.
@@ -77,10 +78,60 @@ pub fn mixed() -> RunReport {
             Level::Low,
         ),
     ];
+    report.authors = authors(&report.comparison.drifts);
+    report.logs = Some(Detection {
+        sources: vec![Tally {
+            source: format!("audit {HOSTILE}"),
+            lines: 12,
+            records: 12,
+            ..Tally::default()
+        }],
+        ..Detection::default()
+    });
     report.notices = vec![
         "the baseline is unsigned: whoever can push to its branch decides what is right".into(),
     ];
     report
+}
+
+/// An intruder behind the first drift, nobody known behind the second.
+fn authors(drifts: &[Drift]) -> BTreeMap<ResourceId, Authorship> {
+    let at = |text: &str| -> Timestamp { text.parse().expect("a time") };
+    let by = Attribution {
+        class: Class::Suspicious,
+        actor: Some(Actor {
+            name: format!("root {HOSTILE}"),
+            original: Some("alice".into()),
+            ..Actor::default()
+        }),
+        original: Some("alice".into()),
+        addresses: vec!["192.0.2.66".into()],
+        key_fingerprint: None,
+        time: Some(at("2026-11-24T03:16:42.2Z")),
+        method: format!("openat by /tmp/{HOSTILE}"),
+        events: Vec::new(),
+        trust: Some(Trust::HostWritten),
+        confidence: Confidence::Medium,
+        reason: "192.0.2.66 is no address that alice comes from".into(),
+        against: vec!["192.0.2.66 is no address that alice comes from".into()],
+    };
+    let coverage = LogCoverage {
+        source: format!("audit {HOSTILE}").into(),
+        format: Format::Auditd,
+        from: at("2026-11-24T03:00:00Z"),
+        until: at("2026-11-24T04:00:00Z"),
+        records: 12,
+        gaps: vec![Silence {
+            from: at("2026-11-24T03:10:00Z"),
+            until: at("2026-11-24T03:40:00Z"),
+        }],
+    };
+    let nobody = Authorship::NoEvent {
+        coverage: vec![coverage],
+    };
+    let each = [Authorship::By(Box::new(by)), nobody];
+    let resources = drifts.iter().map(|drift| drift.resource.clone());
+    resources.zip(each).collect()
 }
 
 fn finding(drift: &Drift, indicator: &str, level: Level) -> Finding {
@@ -398,6 +449,8 @@ fn report(command: Command, clean: usize) -> RunReport {
         outcomes: Vec::new(),
         recovered: Vec::new(),
         pulls: Vec::new(),
+        authors: BTreeMap::new(),
+        logs: None,
         notices: Vec::new(),
         errors: Vec::new(),
         journal_head: None,

@@ -202,6 +202,7 @@ impl Bench {
             exemptions: &self.loaded.exemptions,
             approvals: &[],
             findings: &[],
+            logs: None,
             files: self.loaded.files.as_ref(),
             connect: true,
             baseline: BaselineInfo {

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use evenkeel::detect::attribution::{Kept, Known, Party, Span, Wanted, attribute};
+use evenkeel::detect::attribution::{Kept, Span, Wanted, attribute};
 use evenkeel::events::{Decode, Line, SourceTerms, auditd, journald, syslog};
 use evenkeel::model::{
-    Address, Attribution, Authorship, Change, Class, Drift, FieldDrift, Kind, Observed, Record,
-    ResourceId, Risk, Span as Place, TargetName, Trust,
+    Address, Attribution, Authorship, Change, Class, Drift, FieldDrift, Kind, Known, Observed,
+    Party, Record, ResourceId, Risk, Span as Place, TargetName, Trust,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,7 @@ use crate::support::{Project, config};
 
 mod cluster;
 mod forged;
+mod told;
 
 /// A drift as attribution sees it.
 fn drift(target: &str, kind: &str, address: &str, change: Change, fields: &[&str]) -> Drift {

@@ -57,6 +57,30 @@ fn settings_are_checked() {
             "detect:\n  severity: [{ indicator: unlisted-key, level: low, where: { risk: high } }]\n",
             "8:60: the level of a finding cannot depend on a risk",
         ),
+        (
+            "detect:\n  people: [{ name: ada }]\n",
+            "8:12: nobody would be taken for this one",
+        ),
+        (
+            "detect:\n  people: [{ name: ada, identities: [ada], addresses: [192.0.2.0/33] }]\n",
+            "8:56: \"192.0.2.0/33\" is no address and no range such as 192.0.2.0/24",
+        ),
+        (
+            "detect:\n  windows: [{ id: c1, from: 2026-01-01T00:00:00Z, until: 2026-01-02T00:00:00Z, who: [ada] }]\n",
+            "8:86: \"ada\" is not one of `people`",
+        ),
+        (
+            "detect:\n  events: [{ path: /var/log/auth.log, format: sylog }]\n",
+            "8:47: \"sylog\" is not known here",
+        ),
+        (
+            "detect:\n  events: [{ path: /var/log/auth.log, format: syslog, host: web-9 }]\n",
+            "8:61: there is no target \"web-9\"",
+        ),
+        (
+            "detect:\n  events: [{ path: /var/log/auth.log }]\n",
+            "8:12: `format` is missing",
+        ),
         ("detect:\n  rules: []\n", "8:3: unknown field `rules`"),
         ("guard: []\n", "7:8: expected a map, found a list"),
         ("guard:\n  suspend_after_undo: 24\n", "8:23: 24 has no unit"),

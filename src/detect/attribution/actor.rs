@@ -1,9 +1,8 @@
 //! Who is behind one record: the login it goes back to, whether that is somebody known, and what speaks against them.
 
-use super::known::{Known, Party};
 use super::logins::{Logins, Said};
 use crate::events::formats;
-use crate::model::{Actor, Event, EventRef, Format, Record, Trust};
+use crate::model::{Actor, Event, EventRef, Format, Known, Party, Record, Trust};
 
 /// So many failures before a success are no typing error.
 const GUESSED: u32 = 3;

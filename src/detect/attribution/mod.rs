@@ -3,13 +3,12 @@
 //! Flow: drifts → [`Wanted`] → records in a stream → [`Kept`] (bounded) → [`attribute`]: of each drift the records that
 //! changed it, who is behind them, and what class that makes it.
 //!
-//! **Invariant:** evidence that an attacker can write makes nothing milder (see [`proof`]). Where several had their hands on
+//! **Invariant:** evidence that an attacker can write makes nothing milder (see `proof`). Where several had their hands on
 //! a resource, the worst of them names the class.
 
 mod actor;
 mod coverage;
 mod kept;
-mod known;
 mod logins;
 mod named;
 mod places;
@@ -26,11 +25,11 @@ use self::named::Did;
 use self::places::Strength;
 use self::proof::Proof;
 use crate::model::{
-    Attribution, Authorship, Change, Class, Confidence, Drift, EventRef, Format, Record, Trust,
+    Attribution, Authorship, Change, Class, Confidence, Drift, EventRef, Format, Known, Record,
+    Trust,
 };
 
 pub use kept::{Kept, Wanted};
-pub use known::{Commit, Known, Net, NetError, Party, Window};
 pub use places::plural;
 
 /// When it must have happened: since it was last known that nothing differed, until now. Both may be unknown.
@@ -222,17 +221,15 @@ fn unproven(behind: &Behind<'_>, is_whole: bool) -> String {
     }
 }
 
-/// A sentence: how it was done.
+/// A sentence: how it was done. Programs without their arguments, which may hold secrets and stand in the records.
 fn method(record: &Record, behind: &Behind<'_>) -> String {
     let text = |key: &str| record.body.get(key).and_then(serde_json::Value::as_str);
     let mut words = behind.event.action.clone();
-    if let Some(command) = text("command_line") {
-        words = format!("{words} by `{command}`");
-    } else if let Some(program) = text("exe") {
+    if let Some(program) = text("exe") {
         words = format!("{words} by {program}");
     }
-    if let Some(parent) = text("parent_command_line").or(text("parent_exe")) {
-        words = format!("{words}, started by `{parent}`");
+    if let Some(parent) = text("parent_exe") {
+        words = format!("{words}, started by {parent}");
     }
     let actor = &behind.event.actor;
     if let Some(original) = &actor.original {

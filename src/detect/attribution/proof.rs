@@ -3,8 +3,7 @@
 //! **Invariant:** what an attacker can write makes nothing milder. A [`Proof`] is made of git, or of records of which each is
 //! [`Trust::Authenticated`]; there is no other way to a class below [`Class::Suspicious`].
 
-use super::known::{Commit, Known, Party, Window};
-use crate::model::{Class, ResourceId, Trust};
+use crate::model::{Class, Commit, Known, Party, ResourceId, Trust, Window};
 
 /// Why a class may be milder.
 pub(super) enum Proof<'a> {

@@ -6,6 +6,7 @@
 //! could phrase it to look milder. An exemption silences drift and never an indicator.
 
 mod access;
+mod author;
 mod evasion;
 mod evidence;
 mod exposure;
@@ -18,9 +19,11 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Comparison, Drift, Finding, Indicator, RiskLevel, SeverityRule};
+use crate::model::{
+    Authorship, Class, Comparison, Drift, Finding, Indicator, ResourceId, RiskLevel, SeverityRule,
+};
 use crate::selector::Matcher;
 
 use seen::Seen;
@@ -53,11 +56,12 @@ impl<'a> Severity<'a> {
     }
 
     /// Gives a finding on a drift the level of the first rule that fits.
-    fn judge(&self, finding: &mut Finding, drift: &Drift) {
+    fn judge(&self, finding: &mut Finding, drift: &Drift, author: Option<Class>) {
         let id = &drift.resource;
         let fits = |(rule, on): &&(&SeverityRule, Option<Matcher>)| {
             let targets = rule.targets.as_ref();
             rule.indicator == finding.indicator
+                && rule.author.is_none_or(|class| author == Some(class))
                 && targets.is_none_or(|targets| targets.contains(&id.target))
                 && on.as_ref().is_none_or(|matcher| {
                     matcher.matches(id, &drift.address, RiskLevel::Low, false)
@@ -69,11 +73,18 @@ impl<'a> Severity<'a> {
     }
 }
 
-/// The findings of everything that differs, exempted or not, worst first, then in the order of resources.
-pub fn findings(comparison: &Comparison, severity: &Severity<'_>) -> Vec<Finding> {
+/// The findings of everything that differs, exempted or not, worst first, then in the order of resources, with who is known
+/// to be behind them.
+pub fn findings(
+    comparison: &Comparison,
+    severity: &Severity<'_>,
+    authors: &BTreeMap<ResourceId, Authorship>,
+) -> Vec<Finding> {
     let exempted = comparison.exempted.iter().map(|it| &it.drift);
     let all = comparison.drifts.iter().chain(exempted);
-    let mut found: Vec<_> = all.flat_map(|drift| of(drift, severity)).collect();
+    let mut found: Vec<_> = all
+        .flat_map(|drift| of(drift, severity, authors.get(&drift.resource)))
+        .collect();
     sort(&mut found);
     found
 }
@@ -95,7 +106,8 @@ fn sort(findings: &mut [Finding]) {
 }
 
 /// The findings of one drift.
-fn of(drift: &Drift, severity: &Severity<'_>) -> Vec<Finding> {
+fn of(drift: &Drift, severity: &Severity<'_>, author: Option<&Authorship>) -> Vec<Finding> {
+    let class = author.and_then(Authorship::class);
     let mut told = BTreeSet::new();
     let signs = signs(drift).into_iter();
     let signs = signs.filter(|sign| told.insert(sign.indicator.name));
@@ -108,7 +120,10 @@ fn of(drift: &Drift, severity: &Severity<'_>) -> Vec<Finding> {
             finding.attack = attack.iter().map(|id| (*id).to_owned()).collect();
             finding.controls.clone_from(&drift.controls);
             finding.evidence = vec![evidence::sentence(indicator, drift)];
-            severity.judge(&mut finding, drift);
+            if let Some(author) = author {
+                author::tell(&mut finding, author);
+            }
+            severity.judge(&mut finding, drift, class);
             finding
         })
         .collect()

@@ -6,6 +6,11 @@ use crate::model::{
     ResourceId, Risk, Selector, State, TargetName, Value,
 };
 
+/// With nobody known to be behind it.
+fn of(drift: &Drift, severity: &Severity<'_>) -> Vec<Finding> {
+    super::of(drift, severity, None)
+}
+
 /// A drift in short: `Kind address`, with `in=KIND` for a listing that found it and, of fields, `name=now` or
 /// `name=now<wanted`, where `-` is nothing and numbers are numbers.
 fn drift(change: Change, short: &str) -> Drift {
@@ -601,7 +606,7 @@ fn exempted_drifts_are_told() {
         }],
         ..Comparison::default()
     };
-    let found = findings(&comparison, &Severity::default());
+    let found = findings(&comparison, &Severity::default(), &BTreeMap::new());
     let names: Vec<_> = found.iter().map(|it| it.indicator.as_str()).collect();
     assert_eq!(names, ["preloaded", "scheduled-job"]);
 }
@@ -614,6 +619,7 @@ fn a_team_says_how_grave() {
         indicator: indicator.into(),
         targets: None,
         on: None,
+        author: None,
         level,
     };
     let on = |glob: &str| {

@@ -70,6 +70,12 @@ pub fn document(report: &RunReport, exit_code: u8) -> schema::Document {
         },
         worst_finding: report.worst(),
         findings: report.findings.clone(),
+        logs: report.logs.as_ref().map(|read| schema::Logs {
+            sources: read.sources.clone(),
+            rules: read.rules.clone(),
+            beyond: read.beyond.clone(),
+            late: read.late,
+        }),
         not_trusted: doubts(report).iter().map(not_trusted).collect(),
     }
 }
@@ -112,6 +118,7 @@ impl Writer<'_> {
             controls: drift.controls.clone(),
             by_hand: drift.by_hand.clone(),
             one_way: drift.one_way.clone(),
+            author: self.report.authors.get(&drift.resource).cloned(),
         }
     }
 

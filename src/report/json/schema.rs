@@ -42,8 +42,21 @@ pub struct Document {
     pub worst_finding: Option<crate::model::Level>,
     /// What speaks for a compromise, worst first: also of what is put right, and of what an exemption covers.
     pub findings: Vec<crate::model::Finding>,
+    /// What was read of logs; null where none were given.
+    pub logs: Option<Logs>,
     /// Targets on which somebody was root, as far as what differed tells.
     pub not_trusted: Vec<NotTrusted>,
+}
+
+/// The logs of a run, each with what was read and what was not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Logs {
+    pub sources: Vec<crate::model::Tally>,
+    pub rules: crate::model::RuleCount,
+    /// Hits beyond the bounds of what is kept.
+    pub beyond: Vec<crate::model::Beyond>,
+    /// Records that came too late to count for a correlation.
+    pub late: u64,
 }
 
 /// One target that is not to be trusted, whatever was put right.
@@ -122,6 +135,8 @@ pub struct Drift {
     pub by_hand: Option<String>,
     /// Why putting it back cannot be taken back.
     pub one_way: Option<String>,
+    /// Who is behind it: `{"by": …}`, or `{"no_event": …}` with what the logs cover; null where none were read.
+    pub author: Option<crate::model::Authorship>,
 }
 
 /// One field that differs. Null where it should not be there, or is not.

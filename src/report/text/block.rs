@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** only what `shown` lets through is written, and every live string is escaped.
 
-use crate::model::{Change, Drift, FieldDrift, RiskLevel, RunReport, Undo, Value};
+use crate::model::{Change, Class, Drift, FieldDrift, RiskLevel, RunReport, Undo, Value};
 
+use super::super::author;
 use super::super::diff::{self, Diff, Difference, Line, Side};
 use super::super::entry::Entry;
 use super::super::escape::{clipped, terminal};
@@ -83,6 +84,14 @@ fn findings(page: &mut Page, report: &RunReport, drift: &Drift) {
             super::ink(one),
             &clipped(&line, MAX_SENTENCE),
         );
+    }
+    if let Some(author) = report.authors.get(&drift.resource) {
+        let sentence = author::sentence(author);
+        let ink = match author.class() {
+            Some(Class::Suspicious) => Ink::Warn,
+            _ => Ink::Plain,
+        };
+        page.labelled(2, "author", LABEL, ink, &clipped(&sentence, MAX_SENTENCE));
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Command, Finding, GroupResult, Level, Mode, RunReport, Verdict};
 
+use super::author;
 use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
 use super::escape::clipped;
@@ -128,6 +129,9 @@ fn deeds(report: &RunReport) -> String {
 }
 
 fn targets(page: &mut Page, report: &RunReport) {
+    if let Some(read) = &report.logs {
+        page.labelled(0, "logs", 6, Ink::Plain, &author::logs(read));
+    }
     for target in &report.targets {
         let is_lowered = target.mode != target.committed_mode;
         if !page.style.verbose && !is_lowered {

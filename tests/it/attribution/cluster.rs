@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use evenkeel::detect::attribution::{Commit, Known, Party, plural};
+use evenkeel::detect::attribution::plural;
 use evenkeel::events::{SourceTerms, kubernetes};
 use evenkeel::model::{Change, Class, Drift, Record, Trust};
+use evenkeel::model::{Commit, Known, Party};
 use jiff::tz::TimeZone;
 
 use super::{authors, by, drift};

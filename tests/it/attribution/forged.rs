@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel::detect::attribution::{Known, Party};
 use evenkeel::model::{Authorship, Change, Class, Format, Record, RecordPlace, TimeBasis, Trust};
+use evenkeel::model::{Known, Party};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;

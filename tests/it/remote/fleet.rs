@@ -105,6 +105,7 @@ fn cycle(command: Command, spec: &str) -> (Result<RunReport, EngineError>, [usiz
         exemptions: &[],
         approvals: &[],
         findings: &[],
+        logs: None,
         files: loaded.files.as_ref(),
         connect: true,
         baseline: BaselineInfo {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::model::ResourceId;
+use super::ResourceId;
 
 /// A range of addresses, such as `192.0.2.0/24`, or one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -105,14 +105,14 @@ pub struct Known {
 impl Known {
     /// Where a call came from, of the addresses in the order in which they were passed on: the last that is no proxy of
     /// ours, since what stands before it is what the caller said.
-    pub(super) fn origin<'a>(&self, addresses: &'a [String]) -> Option<&'a str> {
+    pub fn origin<'a>(&self, addresses: &'a [String]) -> Option<&'a str> {
         let is_proxy = |address: &str| self.proxies.iter().any(|net| net.holds(address));
         let last = addresses.iter().rev().find(|address| !is_proxy(address));
         last.or(addresses.first()).map(String::as_str)
     }
 
-    /// The commit that says of a resource what is there.
-    pub(super) fn commit(&self, resource: &ResourceId) -> Option<&Commit> {
+    /// The newest commit that says of a resource what is there.
+    pub fn commit(&self, resource: &ResourceId) -> Option<&Commit> {
         let met = self
             .commits
             .iter()
@@ -121,7 +121,7 @@ impl Known {
     }
 
     /// The window in which a party may act at a time.
-    pub(super) fn window(&self, party: &str, time: Timestamp) -> Option<&Window> {
+    pub fn window(&self, party: &str, time: Timestamp) -> Option<&Window> {
         self.windows
             .iter()
             .find(|it| it.who.contains(party) && (it.from..=it.until).contains(&time))
@@ -129,11 +129,13 @@ impl Known {
 }
 
 impl Party {
-    pub(super) fn is(&self, identity: &str) -> bool {
+    /// Whether a source knows them by this name.
+    pub fn is(&self, identity: &str) -> bool {
         self.identities.contains(identity)
     }
 
-    pub(super) fn comes_from(&self, address: &str) -> bool {
+    /// Whether they come from this address.
+    pub fn comes_from(&self, address: &str) -> bool {
         self.addresses.iter().any(|net| net.holds(address))
     }
 }
