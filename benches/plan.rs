@@ -139,6 +139,7 @@ async fn whole_plan(folder: &Path) -> RunReport {
         approvals: &[],
         findings: &[],
         logs: None,
+        earlier: None,
         files: loaded.files.as_ref(),
         connect: true,
         baseline: BaselineInfo {

@@ -31,6 +31,8 @@ pub struct CommitInfo {
     /// The first line of the message, as far as it is text.
     pub summary: Option<String>,
     pub committed_at: Timestamp,
+    /// The author's name, which anybody can write.
+    pub author: String,
     pub parents: Vec<CommitId>,
 }
 
@@ -230,6 +232,7 @@ impl Repo {
                 .summary_bytes()
                 .map(|line| String::from_utf8_lossy(line).into_owned()),
             committed_at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
+            author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
             parents: commit.parent_ids().map(CommitId::of).collect(),
         })
     }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::CliError;
 use super::args::{BaselineArgs, PlanCommonArgs, StateArgs};
-use super::context::{Doubt, Opened, Place, StateDir};
+use super::context::{self, Doubt, Opened, Place, StateDir};
 use super::logs::LogFiles;
 use super::output::Terminal;
 use super::reports::{self, Wishes};
 use super::targets::{self, Reach};
 use crate::clock::SystemClock;
-use crate::engine::{CycleInput, Engine, Facts};
+use crate::engine::{CycleInput, Earlier, Engine, Facts};
 use crate::entropy::SystemEntropy;
 use crate::kill_switch;
-use crate::model::{Command, Mode, RunReport, TargetInfo};
+use crate::model::{Command, Mode, RunReport, SignatureState, TargetInfo};
 use crate::ports::{Providers, StateStore};
 use crate::providers::host::HostConfig;
 use crate::providers::snapshot::Recording;
@@ -115,11 +115,40 @@ async fn make(args: &PlanCommonArgs, terminal: &Terminal) -> Result<RunReport, C
         forge: forge.as_deref(),
     };
     let logs = logs(args, &place, &mut ready.opened, terminal)?;
+    let earlier = || earlier(&place, &args.baseline, &ready);
     let input = CycleInput {
         logs: logs.as_ref().map(LogFiles::input),
+        earlier: Some(&earlier),
         ..ready.input(Command::Plan)
     };
     Ok(engine.cycle(input).await?)
+}
+
+/// The last good commit's resources, where it is another commit than the one at hand and is believed still.
+pub fn earlier(place: &Place, args: &BaselineArgs, ready: &Ready) -> Option<Earlier> {
+    let facts = Facts::read(ready.store.as_ref()).ok()?;
+    let commit = facts.last_good.clone()?;
+    let is_vouched_for = ready.opened.info.signature != SignatureState::Untrusted;
+    if !is_vouched_for || ready.opened.info.commit.as_deref() == Some(&commit) {
+        return None;
+    }
+    let args = BaselineArgs {
+        rev: Some("last-good".to_owned()),
+        worktree: false,
+        ..args.clone()
+    };
+    let opened = place.open(&args, &facts, Doubt::default()).ok()?;
+    let repo = place.git().ok()?;
+    let info = repo
+        .commit(&context::resolve(repo, &commit, &facts).ok()?)
+        .ok()?;
+    Some(Earlier {
+        commit,
+        time: info.committed_at,
+        author: info.author,
+        declared: opened.loaded.declared,
+        files: opened.loaded.files,
+    })
 }
 
 /// The logs of a plan. What an untrusted revision brings for rules is not held against anything.
@@ -237,6 +266,7 @@ impl Ready {
             approvals: &self.opened.loaded.approvals,
             findings: &[],
             logs: None,
+            earlier: None,
             files: self.opened.loaded.files.as_ref(),
             connect: true,
             baseline: self.opened.info.clone(),

@@ -7,7 +7,7 @@ use super::args::{LockArgs, ReconcileArgs};
 use super::context::{self, Doubt, Place};
 use super::logs::LogFiles;
 use super::output::Terminal;
-use super::plan::{Ready, prepare};
+use super::plan::{Ready, earlier, prepare};
 use super::reports::{self, Wishes};
 use super::targets;
 use crate::clock::SystemClock;
@@ -44,8 +44,10 @@ pub async fn run(args: &ReconcileArgs, terminal: &Terminal) -> Result<u8, CliErr
         forge: forge.as_deref(),
     };
     let logs = LogFiles::of(&args.logs, &place, &ready.opened, terminal)?;
+    let earlier = || earlier(&place, &args.baseline, &ready);
     let input = CycleInput {
         expected_plan: expected,
+        earlier: Some(&earlier),
         logs: logs.as_ref().map(LogFiles::input),
         ..ready.input(Command::Reconcile)
     };

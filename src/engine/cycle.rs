@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::act::{Acted, Acting};
+use super::explained::LoadEarlier;
 use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
 use super::logs::{self, Heard, LogInput};
 use super::look::{self, Looked, Wanted};
@@ -47,6 +48,8 @@ pub struct CycleInput<'a> {
     pub findings: &'a [Finding],
     /// Logs to ask for more, and for who did what.
     pub logs: Option<LogInput<'a>>,
+    /// The last good commit, where what differs may be as that says.
+    pub earlier: Option<LoadEarlier<'a>>,
     pub files: &'a dyn SideFiles,
     /// False for an untrusted revision: nothing live is asked by name.
     pub connect: bool,
@@ -239,11 +242,11 @@ impl Engine<'_> {
         let (wanted, looked) = look::survey(self.providers, &baseline, input.exemptions, now, then)
             .await
             .map_err(EngineError::Problems)?;
-        let heard = logs::ask(
-            input.logs.as_ref(),
-            &looked.comparison,
-            &input.project.known,
-        );
+        let mut known = input.project.known.clone();
+        known
+            .commits
+            .extend(self.explained(input, &looked.comparison).await?);
+        let heard = logs::ask(input.logs.as_ref(), &looked.comparison, &known);
         let findings = input.findings_in(&looked.comparison, &heard);
         let plan = plan(
             &looked.comparison.drifts,

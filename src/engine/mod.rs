@@ -11,6 +11,7 @@
 mod act;
 mod adopt;
 mod cycle;
+mod explained;
 mod facts;
 mod logs;
 mod look;
@@ -22,6 +23,7 @@ mod undo;
 
 pub use adopt::{AdoptInput, Adopted, Edited};
 pub use cycle::{CycleInput, Engine, EngineError};
+pub use explained::{Earlier, LoadEarlier};
 pub use facts::{
     APPROVAL_USED, Facts, PLANNED, PULL, RESUMED, SUSPENDED, Suspended, TRUSTED, UNDO_FAILED,
     VERIFIED_CLEAN,

@@ -203,6 +203,7 @@ impl Bench {
             approvals: &[],
             findings: &[],
             logs: None,
+            earlier: None,
             files: self.loaded.files.as_ref(),
             connect: true,
             baseline: BaselineInfo {

@@ -9,6 +9,7 @@ mod exemptions;
 mod from_live;
 mod guard;
 mod hidden;
+mod intended;
 mod modes;
 mod outputs;
 mod plans;

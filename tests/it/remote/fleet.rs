@@ -106,6 +106,7 @@ fn cycle(command: Command, spec: &str) -> (Result<RunReport, EngineError>, [usiz
         approvals: &[],
         findings: &[],
         logs: None,
+        earlier: None,
         files: loaded.files.as_ref(),
         connect: true,
         baseline: BaselineInfo {
