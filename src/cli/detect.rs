@@ -12,6 +12,7 @@ use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::follow;
+use super::incident::of_detect;
 use super::output::Terminal;
 use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
@@ -48,6 +49,10 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
         true => follow::run(args, &wanted, found.loaded.rules, terminal).await?,
     };
     detection.rules.left_out = found.left_out;
+    let recorded = match args.follow {
+        true => Ok(()),
+        false => of_detect::name(args, &mut detection, terminal),
+    };
     let code = detection::code(&detection, fail_on, args.exit_zero);
     let render = |format| match format {
         DetectFormat::Json => detection::json::render(&detection, code),
@@ -63,6 +68,7 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     for (format, path) in reports {
         write_file(&path, render(format).as_bytes())?;
     }
+    recorded?;
     Ok(code)
 }
 

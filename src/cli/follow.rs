@@ -12,14 +12,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
 use super::detect::{SEEN, given, options, pool, zone};
+use super::incident::of_detect;
 use super::output::Terminal;
 use crate::clock::SystemClock;
 use crate::detect::scan::{Looked, Scan, ScanOptions, look};
 use crate::detect::sigma::Rules;
+use crate::engine::Incidents;
 use crate::events::Seen;
 use crate::events::follow::Followed;
 use crate::events::source::Wanted;
-use crate::model::{Detection, Finding, Record};
+use crate::model::{Detection, Finding, Record, RunId};
 use crate::ports::Clock;
 use crate::report::detection::{json, ocsf, sarif, text};
 
@@ -54,6 +56,7 @@ pub async fn run(
         seen: Seen::new(SEEN),
         rules,
         told: Vec::new(),
+        incidents: of_detect::known(args)?,
     };
     let pool = pool(args.threads)?;
     loop {
@@ -80,6 +83,8 @@ struct Round<'a> {
     seen: Seen,
     /// What was told; the last time of each counts.
     told: Vec<Finding>,
+    /// Those of the state, and what would have been recorded since.
+    incidents: Incidents,
 }
 
 impl Round<'_> {
@@ -116,7 +121,15 @@ impl Round<'_> {
     }
 
     fn tell(&mut self, terminal: &Terminal) {
-        for finding in self.scan.fresh(QUIET) {
+        let mut fresh = self.scan.fresh(QUIET);
+        if fresh.is_empty() {
+            return;
+        }
+        let now = SystemClock.now();
+        let settled = self.incidents.settle(&mut fresh, now);
+        self.incidents
+            .apply(&settled.changes, &RunId(String::new()), now);
+        for finding in fresh {
             match self.args.format {
                 DetectFormat::Text => terminal.out(&text::one(&finding, &terminal.style(false))),
                 DetectFormat::Json => terminal.out(&json::one(&finding)),

@@ -142,6 +142,7 @@ impl Engine<'_> {
                     report.comparison = after.comparison;
                     report.contents.extend(after.contents);
                 }
+                self.record_incidents(&input, &run, &mut report)?;
                 self.sync_forge(&input, &run, &asked, &mut report).await;
                 self.finish(&run, &mut report, done.whole)?;
                 Ok(report)
@@ -295,6 +296,7 @@ impl Engine<'_> {
         }
         let asked = std::mem::take(&mut judged.asked);
         let mut report = self.report(input, started, None, judged, Acted::default(), vec![]);
+        self.name_incidents(&mut report)?;
         if input.command == Command::Reconcile {
             let run = new_run_id(started, self.entropy);
             self.sync_forge(input, &run, &asked, &mut report).await;
@@ -476,7 +478,7 @@ pub(super) fn failures(acted: &Acted) -> Vec<String> {
 }
 
 /// A new run's id: the time, so that ids sort, and six digits that keep two runs of one second apart.
-pub(super) fn new_run_id(now: Timestamp, entropy: &dyn Entropy) -> RunId {
+pub fn new_run_id(now: Timestamp, entropy: &dyn Entropy) -> RunId {
     let nonce = entropy.nonce();
     RunId(format!(
         "{}-{}",

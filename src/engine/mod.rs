@@ -12,6 +12,7 @@ mod act;
 mod adopt;
 mod cycle;
 mod facts;
+mod incidents;
 mod look;
 mod propose;
 mod pull_words;
@@ -20,10 +21,15 @@ mod told;
 mod undo;
 
 pub use adopt::{AdoptInput, Adopted, Edited};
+pub use cycle::new_run_id;
 pub use cycle::{CycleInput, Engine, EngineError};
 pub use facts::{
     APPROVAL_USED, Facts, PLANNED, PULL, RESUMED, SUSPENDED, Suspended, TRUSTED, UNDO_FAILED,
     VERIFIED_CLEAN,
+};
+pub use incidents::{
+    Added, Change, INCIDENT_CLOSED, INCIDENT_GONE, INCIDENT_GREW, INCIDENT_OPENED,
+    INCIDENT_REOPENED, Incidents, NotClosed, Settled,
 };
 pub use look::Looked;
 pub use stored::{MAX_STORED, Stored};

@@ -19,16 +19,15 @@ pub enum IncidentState {
 }
 
 /// One incident as the journal has it.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Incident {
     /// `inc-` and twelve hexadecimal digits, made of its first cause.
     pub id: String,
     pub state: IncidentState,
     pub opened: Timestamp,
-    /// By when they were first seen, then by fingerprint; at most [`Incident::MAX_FINDINGS`].
-    pub findings: Vec<Seen>,
+    /// By fingerprint; at most [`Incident::MAX_FINDINGS`].
+    pub findings: BTreeMap<String, Seen>,
     /// Findings beyond that, by fingerprint, each with the time of its newest event.
-    #[serde(skip)]
     pub more: BTreeMap<String, Option<Timestamp>>,
     /// Other incidents that share something with it.
     pub related: BTreeSet<String>,
@@ -37,12 +36,13 @@ pub struct Incident {
 }
 
 /// A finding of an incident.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
     /// When evenkeel first saw it.
     pub seen: Timestamp,
+    /// When it was last recorded.
+    pub updated: Timestamp,
     /// What differed was put right, or is not there any more.
-    #[serde(default)]
     pub gone: bool,
     pub finding: Finding,
 }
@@ -98,29 +98,51 @@ impl Incident {
 
     /// The worst level of its findings.
     pub fn level(&self) -> Option<Level> {
-        self.findings.iter().map(|seen| seen.finding.level).max()
+        self.findings.values().map(|it| it.finding.level).max()
     }
 
     /// The time of its first event, or else when its first finding was seen.
     pub fn first(&self) -> Option<Timestamp> {
-        let times = self.findings.iter();
-        times.map(|it| it.finding.first.unwrap_or(it.seen)).min()
+        self.findings.values().map(Seen::first).min()
     }
 
     /// The time of its last event, or else when its last finding was seen.
     pub fn last(&self) -> Option<Timestamp> {
-        let times = self.findings.iter();
-        times.map(|it| it.finding.last.unwrap_or(it.seen)).max()
+        self.findings.values().map(Seen::last).max()
+    }
+
+    /// Its findings in the order of what they tell.
+    pub fn timeline(&self) -> Vec<&Seen> {
+        let mut all: Vec<_> = self.findings.values().collect();
+        all.sort_by_key(|it| (it.first(), it.last(), &it.finding.fingerprint));
+        all
     }
 
     /// How many findings it has in all.
     pub fn count(&self) -> usize {
         self.findings.len() + self.more.len()
     }
+}
 
-    /// Its finding with this fingerprint.
-    pub fn finding(&self, fingerprint: &str) -> Option<&Seen> {
-        let mut all = self.findings.iter();
-        all.find(|seen| seen.finding.fingerprint == fingerprint)
+impl Seen {
+    /// The time of its first event, or else when it was seen.
+    pub fn first(&self) -> Timestamp {
+        self.finding.first.unwrap_or(self.seen)
     }
+
+    /// The time of its last event, or else when it was seen.
+    pub fn last(&self) -> Timestamp {
+        self.finding.last.unwrap_or(self.seen)
+    }
+}
+
+/// Something that evenkeel did about what an incident is about, as the journal has it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct IncidentAct {
+    pub at: Timestamp,
+    pub run: RunId,
+    /// The resource, where it is about one.
+    pub resource: Option<String>,
+    /// `put done`, `pull request 12 opened (https://…)`.
+    pub what: String,
 }

@@ -33,7 +33,7 @@ pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEv
 pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, TimeBasis, Trust};
 pub use finding::{Confidence, EventRef, Finding, FindingSource, Level, RuleRef};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
-pub use incident::{Incident, IncidentDeed, IncidentNote, IncidentState, Seen};
+pub use incident::{Incident, IncidentAct, IncidentDeed, IncidentNote, IncidentState, Seen};
 pub use indicator::*;
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
 pub use problem::{Problem, Problems, Span};

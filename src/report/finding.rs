@@ -17,6 +17,9 @@ pub fn line(finding: &Finding) -> String {
     if !finding.attack.is_empty() {
         line.push_str(&format!(" ({})", finding.attack.join(", ")));
     }
+    if let Some(incident) = &finding.incident {
+        line.push_str(&format!(", incident {incident}"));
+    }
     line
 }
 

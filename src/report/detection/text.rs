@@ -154,8 +154,9 @@ fn block(page: &mut Page, finding: &Finding) {
             &format!("{} more", number(more)),
         );
     }
+    let incident = finding.incident.as_deref().map(|it| clipped(it, MAX_NAME));
     let sure = format!(
-        "{}, confidence {}, source {}",
+        "{}, confidence {}, source {}{}",
         finding.id,
         match finding.confidence {
             crate::model::Confidence::Low => "low",
@@ -163,6 +164,7 @@ fn block(page: &mut Page, finding: &Finding) {
             crate::model::Confidence::High => "high",
         },
         finding.trust,
+        incident.map_or_else(String::new, |it| format!(", incident {it}")),
     );
     page.labelled(2, "finding", LABEL, Ink::Faint, &sure);
 }

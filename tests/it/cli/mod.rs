@@ -8,6 +8,7 @@ mod exemptions;
 mod from_live;
 mod guard;
 mod hidden;
+mod incident;
 mod modes;
 mod outputs;
 mod plans;
