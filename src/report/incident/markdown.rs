@@ -14,6 +14,8 @@ const MAX_NAME: usize = 200;
 const MAX_SENTENCE: usize = 600;
 /// Rows of each table.
 const MAX_ROWS: usize = 500;
+/// Beyond this no finding is added.
+const MAX_BYTES: usize = 1 << 20;
 /// Records of a finding.
 const MAX_EVENTS: usize = 10;
 
@@ -144,7 +146,12 @@ fn history(out: &mut String, incident: &Incident) {
 
 fn findings(out: &mut String, incident: &Incident) {
     out.push_str("\n## Findings\n");
-    for seen in incident.timeline().iter().take(MAX_ROWS) {
+    let all = incident.timeline();
+    for (at, seen) in all.iter().enumerate() {
+        if at >= MAX_ROWS || out.len() > MAX_BYTES {
+            left_out(out, all.len() - at, "finding", "findings");
+            break;
+        }
         one(out, seen);
     }
 }
@@ -184,7 +191,9 @@ fn one(out: &mut String, seen: &Seen) {
             code(&format!("{}:{}", event.place.source, event.place.line))
         ));
     }
-    let hidden = finding.event_count.saturating_sub(MAX_EVENTS as u64);
+    let hidden = finding
+        .event_count
+        .saturating_sub(finding.events.len().min(MAX_EVENTS) as u64);
     if hidden > 0 {
         out.push_str(&format!("- {} more records\n", number(hidden)));
     }

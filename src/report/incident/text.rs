@@ -196,7 +196,9 @@ fn finding(page: &mut Page, seen: &Seen) {
         );
         page.labelled(4, "event", LABEL, Ink::Faint, &line);
     }
-    let hidden = finding.event_count.saturating_sub(MAX_EVENTS as u64);
+    let hidden = finding
+        .event_count
+        .saturating_sub(finding.events.len().min(MAX_EVENTS) as u64);
     if hidden > 0 {
         let line = format!("{} more", number(hidden));
         page.labelled(4, "event", LABEL, Ink::Faint, &line);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::support::{Project, config};
+use crate::support::{Project, config};
 
 const RULES: &str = r"
 title: Public Bucket
