@@ -47,7 +47,7 @@ pub enum Command {
     Coverage(CheckArgs),
     /// Writes down what every entry of a tree is, for a FileTree of the baseline; run it where that is trusted.
     Manifest(ManifestArgs),
-    /// Prints JSON Schema for editors: of manifests, or of evenkeel.yaml.
+    /// Prints JSON Schema for editors: of manifests, of evenkeel.yaml or of suppressions.yaml.
     Schema {
         /// What it is of.
         #[arg(value_enum, default_value = "manifest")]
@@ -97,6 +97,8 @@ pub enum SchemaOf {
     Manifest,
     /// `evenkeel.yaml`.
     Project,
+    /// `suppressions.yaml`.
+    Suppressions,
 }
 
 /// Where the baseline is.

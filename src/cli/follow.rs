@@ -21,7 +21,7 @@ use crate::engine::Incidents;
 use crate::events::Seen;
 use crate::events::follow::Followed;
 use crate::events::source::Wanted;
-use crate::model::{Detection, Finding, Record, RunId};
+use crate::model::{Detection, Finding, Record, RunId, Suppression};
 use crate::ports::Clock;
 use crate::report::detection::{json, ocsf, sarif, text};
 
@@ -35,6 +35,7 @@ pub async fn run(
     args: &DetectArgs,
     wanted: &[Wanted],
     rules: Rules,
+    suppressions: &[Suppression],
     terminal: &Terminal,
 ) -> Result<Detection, CliError> {
     let failed =
@@ -57,6 +58,8 @@ pub async fn run(
         rules,
         told: Vec::new(),
         incidents: of_detect::known(args)?,
+        suppressions,
+        suppressed: Detection::default(),
     };
     let pool = pool(args.threads)?;
     loop {
@@ -85,6 +88,9 @@ struct Round<'a> {
     told: Vec<Finding>,
     /// Those of the state, and what would have been recorded since.
     incidents: Incidents,
+    suppressions: &'a [Suppression],
+    /// What they took out, and what is to be said of it.
+    suppressed: Detection,
 }
 
 impl Round<'_> {
@@ -121,7 +127,10 @@ impl Round<'_> {
     }
 
     fn tell(&mut self, terminal: &Terminal) {
-        let mut fresh = self.scan.fresh(QUIET);
+        self.suppressed.findings = self.scan.fresh(QUIET);
+        of_detect::suppress(&mut self.suppressed, true, self.suppressions);
+        self.suppressed.suppressed.truncate(MAX_TOLD);
+        let mut fresh = std::mem::take(&mut self.suppressed.findings);
         if fresh.is_empty() {
             return;
         }
@@ -147,6 +156,8 @@ impl Round<'_> {
         self.tell(terminal);
         let mut detection = self.scan.finish();
         detection.findings = self.told;
+        detection.suppressed = self.suppressed.suppressed;
+        detection.notices.extend(self.suppressed.notices);
         detection.sources = self
             .followed
             .into_iter()

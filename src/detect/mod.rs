@@ -13,3 +13,4 @@ pub mod incidents;
 pub mod rule_tests;
 pub mod scan;
 pub mod sigma;
+pub mod suppress;

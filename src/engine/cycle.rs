@@ -17,7 +17,7 @@ use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
     Approval, BaselineInfo, Command, Comparison, Digest, Exemption, Finding, GroupResult,
     OBSERVER_DISAGREES, Plan, Problems, Project, Recovered, RunId, RunReport, SignatureState,
-    StepResult, TargetInfo, TargetName, Verdict,
+    StepResult, Suppression, TargetInfo, TargetName, Verdict,
 };
 use crate::plan::plan;
 use crate::ports::{
@@ -41,6 +41,8 @@ pub struct CycleInput<'a> {
     pub project: &'a Project,
     pub declared: &'a BTreeMap<TargetName, Vec<Declared>>,
     pub exemptions: &'a [Exemption],
+    /// Of a vouched revision.
+    pub suppressions: &'a [Suppression],
     pub approvals: &'a [Approval],
     /// What was found besides drifts.
     pub findings: &'a [Finding],
@@ -296,7 +298,7 @@ impl Engine<'_> {
         }
         let asked = std::mem::take(&mut judged.asked);
         let mut report = self.report(input, started, None, judged, Acted::default(), vec![]);
-        self.name_incidents(&mut report)?;
+        self.name_incidents(input, &mut report)?;
         if input.command == Command::Reconcile {
             let run = new_run_id(started, self.entropy);
             self.sync_forge(input, &run, &asked, &mut report).await;
@@ -346,6 +348,7 @@ impl Engine<'_> {
             contents,
             disclosure_key: self.store.disclosure_key(),
             findings: judged.findings,
+            suppressed: vec![],
         }
     }
 

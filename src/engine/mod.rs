@@ -29,7 +29,7 @@ pub use facts::{
 };
 pub use incidents::{
     Added, Change, INCIDENT_CLOSED, INCIDENT_GONE, INCIDENT_GREW, INCIDENT_OPENED,
-    INCIDENT_REOPENED, Incidents, NotClosed, Settled,
+    INCIDENT_REOPENED, Incidents, NotClosed, SUPPRESSED, Settled, news,
 };
 pub use look::Looked;
 pub use stored::{MAX_STORED, Stored};

@@ -112,6 +112,7 @@ impl Engine<'_> {
             contents,
             disclosure_key: self.store.disclosure_key(),
             findings,
+            suppressed: vec![],
         })
     }
 

@@ -21,6 +21,7 @@ mod report;
 mod resource;
 mod run;
 mod snapshot;
+mod suppression;
 mod tally;
 mod value;
 mod vars;
@@ -51,6 +52,7 @@ pub use snapshot::{
     Completeness, Contents, Listing, Member, Observation, Observed, Reason, ReasonCode, Snapshot,
     State,
 };
+pub use suppression::{FindingSelector, Suppressed, Suppression};
 pub use tally::{Left, LeftCount, LeftOut, Tally};
 pub use value::{Blob, Value};
 pub use vars::{Scalar, TargetGroup, Vars};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Comparison, Contents, Digest, Finding, GroupOutcome, Mode, Plan, RunId, TargetName, Verdict,
+    Comparison, Contents, Digest, Finding, GroupOutcome, Mode, Plan, RunId, Suppressed, TargetName,
+    Verdict,
 };
 
 /// Where the baseline came from.
@@ -110,4 +111,6 @@ pub struct RunReport {
     pub disclosure_key: Option<[u8; 32]>,
     /// What was found in this run, worst first: also what is put right at its end, and what an exemption covers.
     pub findings: Vec<Finding>,
+    /// Findings that count for nothing.
+    pub suppressed: Vec<Suppressed>,
 }

@@ -9,7 +9,7 @@ use crate::model::{
     FieldDrift, Fields, Finding, Group, GroupOutcome, GroupResult, HeldBecause, Level, Mode,
     NotEvaluated, Observed, Origin, Plan, PullNote, Reason, ReasonCode, Recovered, ResourceId,
     Risk, RiskLevel, RunId, RunReport, SignatureState, State, Step, StepOutcome, StepResult,
-    TargetInfo, TargetName, Undo, Value, Verb, Verdict,
+    Suppressed, TargetInfo, TargetName, Undo, Value, Verb, Verdict,
 };
 
 /// Stands in contents that no other than their own system may know.
@@ -77,6 +77,14 @@ pub fn mixed() -> RunReport {
             Level::Low,
         ),
     ];
+    let held = finding(&report.comparison.drifts[1], "unit-changed", Level::Medium);
+    report.suppressed = vec![Suppressed {
+        suppression: "known".into(),
+        owner: "ops".into(),
+        expires: "2027-01-31T00:00:00Z".parse().expect("a time"),
+        reason: format!("our own {HOSTILE}"),
+        finding: held,
+    }];
     report.notices = vec![
         "the baseline is unsigned: whoever can push to its branch decides what is right".into(),
     ];
@@ -374,6 +382,7 @@ fn report(command: Command, clean: usize) -> RunReport {
         ..Comparison::default()
     };
     RunReport {
+        suppressed: vec![],
         command,
         run: None,
         started: at,

@@ -10,9 +10,10 @@ use crate::cli::context::{Place, StateDir};
 use crate::cli::output::Terminal;
 use crate::cli::reconcile::lock_state;
 use crate::clock::SystemClock;
-use crate::engine::{Incidents, new_run_id};
+use crate::detect::suppress::split;
+use crate::engine::{Incidents, SUPPRESSED, new_run_id, news};
 use crate::entropy::SystemEntropy;
-use crate::model::Detection;
+use crate::model::{Detection, Suppression};
 use crate::ports::{Clock, StateStore};
 
 /// The incidents that the state has; none where there is no project.
@@ -31,6 +32,19 @@ pub fn known(args: &DetectArgs) -> Result<Incidents, CliError> {
         // Whoever looks by other rules needs no state.
         Err(_) if !args.rules.is_empty() => Ok(Incidents::default()),
         read => read,
+    }
+}
+
+/// Takes out of a detection what is suppressed; `grows`: its findings may still get records.
+pub fn suppress(detection: &mut Detection, grows: bool, suppressions: &[Suppression]) {
+    let findings = std::mem::take(&mut detection.findings);
+    let split = split(findings, grows, suppressions, |_| None, SystemClock.now());
+    detection.findings = split.findings;
+    detection.suppressed.extend(split.suppressed);
+    for notice in split.notices {
+        if !detection.notices.contains(&notice) {
+            detection.notices.push(notice);
+        }
     }
 }
 
@@ -76,6 +90,10 @@ pub fn name(
         }
     };
     let run = new_run_id(now, &SystemEntropy);
+    if let Some(news) = news(store.as_ref(), &detection.suppressed)? {
+        let payload = serde_json::to_value(news).map_err(|error| CliError::of(&error))?;
+        store.append(&run, SUPPRESSED, SystemClock.now(), payload)?;
+    }
     for change in settle(&incidents) {
         store.append(&run, change.kind, SystemClock.now(), change.payload)?;
     }

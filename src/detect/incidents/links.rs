@@ -7,8 +7,8 @@
 //!
 //! **Invariant:** a finding has a bounded number of links, and who writes many names into one has none by them.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use crate::model::{Finding, FindingSource, Level, Trust};
 

@@ -7,6 +7,7 @@
 
 mod acts;
 mod settle;
+mod suppressed;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::model::{
 use crate::ports::{Record, RecordQuery, StateStore, StoreError};
 
 pub use settle::Settled;
+pub use suppressed::{SUPPRESSED, news};
 
 /// Findings opened an incident.
 pub const INCIDENT_OPENED: &str = "incident-opened";
@@ -267,8 +269,13 @@ impl Incident {
 }
 
 impl Engine<'_> {
-    /// Says which incidents the findings of a report belong to, and records nothing.
-    pub(super) fn name_incidents(&self, report: &mut RunReport) -> Result<(), StoreError> {
+    /// Takes out what is suppressed, says which incidents the other findings belong to, and records nothing.
+    pub(super) fn name_incidents(
+        &self,
+        input: &CycleInput<'_>,
+        report: &mut RunReport,
+    ) -> Result<(), StoreError> {
+        suppressed::take_out(input, report);
         let settled = Incidents::read(self.store)?.settle(&mut report.findings, report.started);
         report.notices.extend(settled.notices);
         Ok(())
@@ -281,6 +288,10 @@ impl Engine<'_> {
         run: &RunId,
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
+        suppressed::take_out(input, report);
+        if let Some(payload) = suppressed::news(self.store, &report.suppressed)? {
+            self.record(run, SUPPRESSED, &payload)?;
+        }
         let mut incidents = Incidents::read(self.store)?;
         let settled = incidents.settle(&mut report.findings, report.started);
         report.notices.extend(settled.notices);

@@ -70,6 +70,7 @@ pub fn document(report: &RunReport, exit_code: u8) -> schema::Document {
         },
         worst_finding: report.worst(),
         findings: report.findings.clone(),
+        suppressed: report.suppressed.clone(),
         not_trusted: doubts(report).iter().map(not_trusted).collect(),
     }
 }

@@ -42,6 +42,8 @@ pub struct Document {
     pub worst_finding: Option<crate::model::Level>,
     /// What speaks for a compromise, worst first: also of what is put right, and of what an exemption covers.
     pub findings: Vec<crate::model::Finding>,
+    /// Findings that a suppression holds back: they count for nothing.
+    pub suppressed: Vec<crate::model::Suppressed>,
     /// Targets on which somebody was root, as far as what differed tells.
     pub not_trusted: Vec<NotTrusted>,
 }

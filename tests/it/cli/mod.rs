@@ -12,6 +12,7 @@ mod incident;
 mod modes;
 mod outputs;
 mod plans;
+mod suppressions;
 mod targets;
 mod trees;
 mod undo;
