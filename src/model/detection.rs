@@ -11,7 +11,6 @@ pub struct Detection {
     /// Worst first, then by time.
     pub findings: Vec<Finding>,
     /// Findings that count for nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Suppressed>,
     /// One for each source, in the order in which they were read.
     pub sources: Vec<Tally>,

@@ -30,6 +30,10 @@ pub fn run(command: &IncidentCommand, terminal: &Terminal) -> Result<u8, CliErro
             at,
         } => {
             let place = Place::find(&at.baseline, true)?;
+            // Before anything is made or locked.
+            let store = place.read_state(&at.state)?;
+            let known = Incidents::read(store.as_ref())?;
+            known.close(id, reason).map_err(not_closed)?;
             let _lock = super::reconcile::lock_state(&place, &at.state, *lock, terminal)?;
             close(id, reason, &place, at, terminal)
         }

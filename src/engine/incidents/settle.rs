@@ -20,6 +20,8 @@ const MAX_NEW: usize = 100;
 const MAX_EVENTS: usize = 20;
 const MAX_NAMES: usize = 20;
 const MAX_TEXT: usize = 500;
+/// How many bytes of findings one run records; beyond it findings are known by fingerprint alone.
+const MAX_BYTES: usize = 16 << 20;
 
 /// What came of it.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -58,12 +60,15 @@ impl Incidents {
             finding.incident = self.of(finding).map(|incident| incident.id.clone());
         }
         let opened = opened(new, &loose, &mut settled.notices);
-        for group in opened.iter().chain(&known) {
+        let mut budget = MAX_BYTES;
+        for group in known.iter().chain(&opened) {
             for at in &group.members {
                 findings[free[*at]].incident = Some(group.incident.clone());
             }
             let because = again.get(&group.incident);
-            settled.changes.extend(self.change(group, &loose, because));
+            settled
+                .changes
+                .extend(self.change(group, &loose, because, &mut budget));
         }
         settled
     }
@@ -144,6 +149,7 @@ impl Incidents {
         group: &incidents::Group,
         loose: &[Finding],
         because: Option<&String>,
+        budget: &mut usize,
     ) -> Option<Change> {
         let incident = self.all.get(&group.incident);
         let mut new: Vec<&Finding> = group
@@ -173,10 +179,13 @@ impl Incidents {
             let is_whole =
                 incident.is_some_and(|it| it.findings.contains_key(&finding.fingerprint));
             let is_counted = incident.is_some_and(|it| it.more.contains_key(&finding.fingerprint));
-            if is_whole || (room > 0 && !is_counted) {
+            let kept = (is_whole || (room > 0 && !is_counted))
+                .then(|| within(budget, kept(finding)))
+                .flatten();
+            if let Some(kept) = kept {
                 room -= usize::from(!is_whole);
-                added.findings.push(kept(finding));
-            } else if is_counted || more > 0 {
+                added.findings.push(kept);
+            } else if !is_whole && (is_counted || more > 0) {
                 more -= usize::from(!is_counted);
                 added.more.insert(finding.fingerprint.clone(), finding.last);
             }
@@ -272,6 +281,13 @@ fn kept(finding: &Finding) -> Finding {
         }
     }
     finding
+}
+
+/// The finding, where there is room for it.
+fn within(budget: &mut usize, finding: Finding) -> Option<Finding> {
+    let size = serde_json::to_vec(&finding).map_or(usize::MAX, |json| json.len());
+    *budget = budget.checked_sub(size)?;
+    Some(finding)
 }
 
 fn clip(text: &mut String) {

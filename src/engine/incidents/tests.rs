@@ -175,3 +175,34 @@ fn a_flood_is_bounded_and_told() {
     close(&mut incidents, &id, 80);
     assert!(run(&mut incidents, &mut many, 90).is_empty());
 }
+
+// Goal: findings whose every text is as long as it can be make no record that the journal refuses, and none is forgotten.
+#[test]
+fn a_record_is_never_too_large() {
+    let long = "\u{1F600}".repeat(10_000);
+    let minutes: Vec<_> = (0..20).collect();
+    let mut many: Vec<_> = (0..1_500)
+        .map(|n| {
+            let mut one = found("h1", &minutes);
+            one.fingerprint = format!("{n:032}");
+            one.evidence = vec![long.clone(); 3];
+            one.events
+                .iter_mut()
+                .for_each(|event| event.what.clone_from(&long));
+            one.events.truncate(5);
+            one.addresses = vec![long.clone(); 20];
+            one
+        })
+        .collect();
+    let settled = Incidents::default().settle(&mut many, at(60));
+    let bytes: usize = settled
+        .changes
+        .iter()
+        .map(|it| it.payload.to_string().len())
+        .sum();
+    assert!(bytes < 20 << 20, "{bytes}");
+    let mut incidents = Incidents::default();
+    incidents.apply(&settled.changes, &RunId("r".to_owned()), at(60));
+    assert_eq!(incidents.all()[0].count(), 1_500);
+    assert!(run(&mut incidents, &mut many, 70).is_empty());
+}

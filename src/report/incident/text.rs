@@ -185,12 +185,14 @@ fn finding(page: &mut Page, seen: &Seen) {
         page.labelled(4, "why", LABEL, Ink::Plain, &sentence);
     }
     for event in finding.events.iter().take(MAX_EVENTS) {
-        let id = event.id.as_deref().unwrap_or("");
+        let id = match &event.id {
+            Some(id) => format!(" {}", clipped(id, MAX_NAME)),
+            None => String::new(),
+        };
         let line = format!(
-            "{} {} {} ({}:{})",
+            "{} {}{id} ({}:{})",
             event.time,
             clipped(&event.what, MAX_NAME),
-            clipped(id, MAX_NAME),
             clipped(&event.place.source, MAX_NAME),
             event.place.line
         );

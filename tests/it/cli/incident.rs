@@ -126,6 +126,14 @@ fn detect_names_incidents_and_records_when_asked() {
         (&json!(3), &json!("high"))
     );
     project.expect(0, &["journal", "verify"]);
+    let elsewhere = [
+        "incident", "close", "inc-no", "--reason", "x", "--state", "other",
+    ];
+    project.expect(1, &elsewhere);
+    assert!(
+        !project.repo.join("other").exists(),
+        "nothing is made for nothing"
+    );
     project.expect(
         1,
         &[
