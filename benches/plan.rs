@@ -136,6 +136,7 @@ async fn whole_plan(folder: &Path) -> RunReport {
         project: &project,
         declared: &loaded.declared,
         exemptions: &[],
+        suppressions: &[],
         approvals: &[],
         findings: &[],
         logs: None,

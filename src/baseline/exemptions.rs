@@ -72,7 +72,7 @@ fn one(item: &Yaml, problems: &mut Problems) -> Option<Exemption> {
 }
 
 /// A text that may have several lines.
-fn text(node: &Yaml, problems: &mut Problems) -> Option<String> {
+pub(super) fn text(node: &Yaml, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     if text.trim().is_empty() {
         problems.push(node.problem("the text is empty"));

@@ -16,12 +16,15 @@ pub(super) const RESERVED: [&str; 6] = [
 pub(super) const PROJECT: &str = "evenkeel.yaml";
 /// The name of the list of exemptions.
 pub(super) const EXEMPTIONS: &str = "exemptions.yaml";
+/// The name of the list of suppressions.
+pub(super) const SUPPRESSIONS: &str = "suppressions.yaml";
 
 /// What a file is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role<'a> {
     Project,
     Exemptions,
+    Suppressions,
     Approval,
     /// A manifest of the target, or the targets of the group, in whose directory it lies.
     Manifest {
@@ -44,6 +47,7 @@ pub(super) fn role(path: &str) -> Role<'_> {
         return match path {
             PROJECT => Role::Project,
             EXEMPTIONS => Role::Exemptions,
+            SUPPRESSIONS => Role::Suppressions,
             _ if yaml => Role::Stray,
             _ => Role::Data,
         };
@@ -84,6 +88,7 @@ mod tests {
             ("evenkeel.yml", Role::Stray),
             ("EVENKEEL.yaml", Role::Stray),
             ("exemptions.yaml", Role::Exemptions),
+            ("suppressions.yaml", Role::Suppressions),
             ("README.md", Role::Data),
             ("web/a.yaml", web),
             ("web/a.YML", web),

@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::layout::{EXEMPTIONS, PROJECT, RESERVED, Role, in_files, is_yaml, role};
+use super::layout::{EXEMPTIONS, PROJECT, RESERVED, Role, SUPPRESSIONS, in_files, is_yaml, role};
 use super::manifests::Manifests;
 use super::owners::Owners;
 use super::project::{self, Decoded};
 use super::source::{EntryKind, about_file};
-use super::{BaselineError, Source, approvals, exemptions, terms};
+use super::{BaselineError, Source, approvals, exemptions, suppressions, terms};
 use crate::document::{Declared, Yaml, YamlValue, parse_all, suggest};
-use crate::model::{Approval, Exemption, Problem, Problems, Project, TargetName};
+use crate::model::{Approval, Exemption, Problem, Problems, Project, Suppression, TargetName};
 use crate::ports::SideFiles;
 
 /// How many problems are collected before the rest is left for the next run.
@@ -33,6 +33,7 @@ pub struct Loaded {
     /// By target, in the order of files and documents. Targets without resources are left out.
     pub declared: BTreeMap<TargetName, Vec<Declared>>,
     pub exemptions: Vec<Exemption>,
+    pub suppressions: Vec<Suppression>,
     pub approvals: Vec<Approval>,
     /// The files beside the manifests.
     pub files: Arc<dyn SideFiles>,
@@ -132,6 +133,7 @@ fn resources(source: &Source, owners: Option<&Owners>) -> Result<Loaded, Baselin
         notices: Vec::new(),
         manifests: Manifests::default(),
         exemptions: Vec::new(),
+        suppressions: Vec::new(),
         approvals: Vec::new(),
     };
     let paths = found.sort_out(source);
@@ -146,6 +148,7 @@ fn resources(source: &Source, owners: Option<&Owners>) -> Result<Loaded, Baselin
         project: None,
         declared: found.manifests.declared,
         exemptions: found.exemptions,
+        suppressions: found.suppressions,
         approvals: found.approvals,
         files: Arc::new(source.clone()),
         problems: found.problems,
@@ -160,6 +163,7 @@ struct Resources<'a> {
     notices: Vec<String>,
     manifests: Manifests,
     exemptions: Vec<Exemption>,
+    suppressions: Vec<Suppression>,
     approvals: Vec<Approval>,
 }
 
@@ -177,7 +181,7 @@ impl Resources<'_> {
             }
             match role(path) {
                 Role::Project | Role::Data => {}
-                Role::Exemptions | Role::Approval => chosen.push(path),
+                Role::Exemptions | Role::Suppressions | Role::Approval => chosen.push(path),
                 Role::Hidden => self.notices.push(format!(
                     "{} is hidden by its dot and is not read as a manifest",
                     path.escape_debug()
@@ -204,8 +208,10 @@ impl Resources<'_> {
     fn matters(&self, path: &str) -> bool {
         match path.split_once('/') {
             None => {
-                matches!(role(path), Role::Exemptions | Role::Stray)
-                    || path == "approvals"
+                matches!(
+                    role(path),
+                    Role::Exemptions | Role::Suppressions | Role::Stray
+                ) || path == "approvals"
                     || (self.owners.is_some() && !self.is_stranger(path))
             }
             Some(("approvals", _)) => true,
@@ -240,6 +246,7 @@ impl Resources<'_> {
         let problems = &mut self.problems;
         match role(path) {
             Role::Exemptions => self.exemptions = exemptions::decode(docs, problems),
+            Role::Suppressions => self.suppressions = suppressions::decode(docs, problems),
             Role::Approval => self
                 .approvals
                 .extend(approvals::decode(path, docs, problems)),
@@ -328,7 +335,7 @@ fn count(node: &Yaml) -> usize {
 
 fn stray(path: &str) -> Problem {
     let problem = about_file(path, "this file is nothing that a baseline has at its top");
-    let names = [PROJECT, EXEMPTIONS];
+    let names = [PROJECT, EXEMPTIONS, SUPPRESSIONS];
     let lower = path.to_ascii_lowercase().replace(".yml", ".yaml");
     match names.iter().find(|name| **name == lower) {
         Some(name) => problem.hint(format!("call it {name}")),

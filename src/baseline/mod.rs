@@ -1,7 +1,7 @@
 //! The baseline: what a team wants its systems to be, as a git commit or a folder says it.
 //!
 //! Flow: [`Repo`] finds the repository and the commit → [`Source`] lists every file of the baseline and reads within
-//! bounds → [`load`] parses and decodes `evenkeel.yaml`, the manifests, the exemptions and the approvals into the model
+//! bounds → [`load`] parses and decodes `evenkeel.yaml`, the manifests, the exemptions, the suppressions and the approvals into the model
 //! → [`render`] shows what is wrong. [`init`] writes a project to begin with.
 //!
 //! The configuration and the resources can come from different commits: [`load_project`] and [`load_resources`].
@@ -29,6 +29,7 @@ mod selector;
 mod settings;
 mod severity;
 mod source;
+mod suppressions;
 mod terms;
 mod vars;
 

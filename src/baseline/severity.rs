@@ -82,7 +82,7 @@ fn rule(item: &Yaml, targets: &[Named<'_>], problems: &mut Problems) -> Option<S
     })
 }
 
-fn indicator(node: &Yaml, problems: &mut Problems) -> Option<String> {
+pub(super) fn indicator(node: &Yaml, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     if Indicator::named(text).is_some() {
         return Some(text.to_owned());

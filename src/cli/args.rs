@@ -48,7 +48,7 @@ pub enum Command {
     Coverage(CheckArgs),
     /// Writes down what every entry of a tree is, for a FileTree of the baseline; run it where that is trusted.
     Manifest(ManifestArgs),
-    /// Prints JSON Schema for editors: of manifests, or of evenkeel.yaml.
+    /// Prints JSON Schema for editors: of manifests, of evenkeel.yaml or of suppressions.yaml.
     Schema {
         /// What it is of.
         #[arg(value_enum, default_value = "manifest")]
@@ -69,6 +69,11 @@ pub enum Command {
     Journal {
         #[command(subcommand)]
         command: JournalCommand,
+    },
+    /// Lists incidents, shows one, closes one, or reports one to hand on.
+    Incident {
+        #[command(subcommand)]
+        command: IncidentCommand,
     },
     /// Replays recorded incidents in simulated time.
     Drill(DrillArgs),
@@ -93,6 +98,8 @@ pub enum SchemaOf {
     Manifest,
     /// `evenkeel.yaml`.
     Project,
+    /// `suppressions.yaml`.
+    Suppressions,
 }
 
 /// Where the baseline is.
@@ -357,6 +364,63 @@ impl JournalCommand {
     }
 }
 
+/// Subcommands of `incident`.
+#[derive(Subcommand, Debug)]
+pub enum IncidentCommand {
+    /// Lists the open ones.
+    List {
+        /// Only those that are open, as without it.
+        #[arg(long, conflicts_with = "all")]
+        open: bool,
+        /// Also those that are closed.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+    /// Shows all that is known of one, in the order of time.
+    Show {
+        /// Its id, or the first digits of it.
+        id: String,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+    /// Closes one: nothing more has to be done.
+    Close {
+        /// Its id, or the first digits of it.
+        id: String,
+        /// What it was, and why it is over.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        lock: LockArgs,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+    /// Writes a report of one to hand on, as Markdown.
+    Report {
+        /// Its id, or the first digits of it.
+        id: String,
+        /// Writes it there.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        at: JournalArgs,
+    },
+}
+
+impl IncidentCommand {
+    /// Where incidents are recorded.
+    pub fn at(&self) -> &JournalArgs {
+        match self {
+            Self::List { at, .. }
+            | Self::Show { at, .. }
+            | Self::Close { at, .. }
+            | Self::Report { at, .. } => at,
+        }
+    }
+}
+
 /// Which journal.
 #[derive(Args, Debug, Clone)]
 pub struct JournalArgs {
@@ -411,6 +475,11 @@ pub struct DetectArgs {
     pub worktree: bool,
     #[command(flatten)]
     pub state: StateArgs,
+    /// Records the incidents that the findings open or belong to; without it nothing is written.
+    #[arg(long, conflicts_with = "follow")]
+    pub record: bool,
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// How far the sources are believed. Default: what a cloud service or Kubernetes wrote and is named so is authenticated,
     /// all else is host-written.
     #[arg(long, value_enum)]

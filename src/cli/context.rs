@@ -40,6 +40,19 @@ pub struct Opened {
     pub remember: Option<(String, Signer)>,
 }
 
+impl Opened {
+    /// Lets go of the suppressions of a revision that nobody vouches for: who wrote it may be who is looked for.
+    fn unsuppress(&mut self) {
+        let count = self.loaded.suppressions.len();
+        if count > 0 {
+            self.notices.push(format!(
+                "nobody vouches for this revision, so its suppressions ({count}) hold no finding back"
+            ));
+        }
+        self.loaded.suppressions.clear();
+    }
+}
+
 /// How a revision is treated.
 #[derive(Clone, Copy, Default)]
 pub struct Doubt<'a> {
@@ -180,15 +193,16 @@ impl Place {
                 key: signer.fingerprint.clone(),
             },
         };
+        let is_vouched = signer.is_some() || matches!(rev, "HEAD" | "last-good");
         let remember = signer
             .filter(|_| rev != "last-good" && facts.trusted.as_deref() != Some(commit.as_str()))
             .map(|signer| (commit.as_str().to_owned(), signer));
-        self.finish(
-            &source,
-            project,
-            BaselineInfo { signature, ..info },
-            remember,
-        )
+        let info = BaselineInfo { signature, ..info };
+        let mut opened = self.finish(&source, project, info, remember)?;
+        if !is_vouched {
+            opened.unsuppress();
+        }
+        Ok(opened)
     }
 
     fn open_worktree(&self, args: &BaselineArgs, facts: &Facts) -> Result<Opened, CliError> {
@@ -268,6 +282,7 @@ impl Place {
         for declared in opened.loaded.declared.values_mut().flatten() {
             declared.disclose = false;
         }
+        opened.unsuppress();
         opened.notices.push(format!(
             "untrusted: guard, forge and modes are those of commit {}",
             short(trusted.as_str())

@@ -12,6 +12,7 @@ use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::follow;
+use super::incident::of_detect;
 use super::output::Terminal;
 use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
@@ -22,7 +23,7 @@ use crate::engine::Facts;
 use crate::events::frame::Bounds;
 use crate::events::source::{self, Opened, Wanted};
 use crate::events::{Given, Reader, Seen, SourceTerms};
-use crate::model::{Detection, Tally, Trust};
+use crate::model::{Detection, Suppression, Tally, Trust};
 use crate::ports::Clock;
 use crate::report::{FailOn, detection};
 
@@ -39,15 +40,22 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     };
     let reports = reports(&args.report)?;
     let wanted = wanted(args)?;
-    let found = rules(args, terminal)?;
+    let (found, suppressions) = rules(args, terminal)?;
     let mut detection = match args.follow {
         false => {
             let rules = Arc::new(found.loaded.rules);
             pool(args.threads)?.install(|| scan(args, &wanted, &rules))?
         }
-        true => follow::run(args, &wanted, found.loaded.rules, terminal).await?,
+        true => follow::run(args, &wanted, found.loaded.rules, &suppressions, terminal).await?,
     };
     detection.rules.left_out = found.left_out;
+    let recorded = match args.follow {
+        true => Ok(()),
+        false => {
+            of_detect::suppress(&mut detection, false, &suppressions);
+            of_detect::name(args, &mut detection, terminal)
+        }
+    };
     let code = detection::code(&detection, fail_on, args.exit_zero);
     let render = |format| match format {
         DetectFormat::Json => detection::json::render(&detection, code),
@@ -63,6 +71,7 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     for (format, path) in reports {
         write_file(&path, render(format).as_bytes())?;
     }
+    recorded?;
     Ok(code)
 }
 
@@ -95,10 +104,10 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
         .collect()
 }
 
-/// The rules that are named, or those of the baseline.
-fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
-    let texts = match args.rules.is_empty() {
-        false => files::of_paths(&args.rules, is_rule)?,
+/// The rules that are named, or those of the baseline with its suppressions.
+fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<(Found, Vec<Suppression>), CliError> {
+    let (texts, suppressions) = match args.rules.is_empty() {
+        false => (files::of_paths(&args.rules, is_rule)?, Vec::new()),
         true => {
             let baseline =
                 BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
@@ -109,7 +118,8 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
             for notice in &opened.notices {
                 terminal.note(&format!("notice: {notice}"));
             }
-            files::of_baseline(&opened.source, is_rule)?
+            let texts = files::of_baseline(&opened.source, is_rule)?;
+            (texts, opened.loaded.suppressions)
         }
     };
     if texts.is_empty() {
@@ -117,7 +127,8 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
             "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
         ));
     }
-    files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
+    let found = files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)?;
+    Ok((found, suppressions))
 }
 
 /// So many threads, at the work of which results are the same for any number.

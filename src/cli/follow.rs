@@ -12,14 +12,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
 use super::detect::{SEEN, given, options, pool, zone};
+use super::incident::of_detect;
 use super::output::Terminal;
 use crate::clock::SystemClock;
 use crate::detect::scan::{Looked, Scan, ScanOptions, look};
 use crate::detect::sigma::Rules;
+use crate::engine::Incidents;
 use crate::events::Seen;
 use crate::events::follow::Followed;
 use crate::events::source::Wanted;
-use crate::model::{Detection, Finding, Record};
+use crate::model::{Detection, Finding, Record, RunId, Suppression};
 use crate::ports::Clock;
 use crate::report::detection::{json, ocsf, sarif, text};
 
@@ -33,6 +35,7 @@ pub async fn run(
     args: &DetectArgs,
     wanted: &[Wanted],
     rules: Rules,
+    suppressions: &[Suppression],
     terminal: &Terminal,
 ) -> Result<Detection, CliError> {
     let failed =
@@ -54,6 +57,9 @@ pub async fn run(
         seen: Seen::new(SEEN),
         rules,
         told: Vec::new(),
+        incidents: of_detect::known(args)?,
+        suppressions,
+        suppressed: Detection::default(),
     };
     let pool = pool(args.threads)?;
     loop {
@@ -80,6 +86,11 @@ struct Round<'a> {
     seen: Seen,
     /// What was told; the last time of each counts.
     told: Vec<Finding>,
+    /// Those of the state, and what would have been recorded since.
+    incidents: Incidents,
+    suppressions: &'a [Suppression],
+    /// What they took out, and what is to be said of it.
+    suppressed: Detection,
 }
 
 impl Round<'_> {
@@ -116,7 +127,18 @@ impl Round<'_> {
     }
 
     fn tell(&mut self, terminal: &Terminal) {
-        for finding in self.scan.fresh(QUIET) {
+        self.suppressed.findings = self.scan.fresh(QUIET);
+        of_detect::suppress(&mut self.suppressed, true, self.suppressions);
+        self.suppressed.suppressed.truncate(MAX_TOLD);
+        let mut fresh = std::mem::take(&mut self.suppressed.findings);
+        if fresh.is_empty() {
+            return;
+        }
+        let now = SystemClock.now();
+        let settled = self.incidents.settle(&mut fresh, now);
+        self.incidents
+            .apply(&settled.changes, &RunId(String::new()), now);
+        for finding in fresh {
             match self.args.format {
                 DetectFormat::Text => terminal.out(&text::one(&finding, &terminal.style(false))),
                 DetectFormat::Json => terminal.out(&json::one(&finding)),
@@ -134,6 +156,8 @@ impl Round<'_> {
         self.tell(terminal);
         let mut detection = self.scan.finish();
         detection.findings = self.told;
+        detection.suppressed = self.suppressed.suppressed;
+        detection.notices.extend(self.suppressed.notices);
         detection.sources = self
             .followed
             .into_iter()

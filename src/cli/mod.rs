@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod forge;
 mod from_live;
+mod incident;
 mod init;
 mod journal;
 mod logs;
@@ -91,6 +92,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
         Command::Adopt(args) => adopt::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
         Command::Journal { command } => journal::run(&command, terminal),
+        Command::Incident { command } => incident::run(&command, terminal),
         Command::Drill(args) => drill::run(&args, terminal).await,
         Command::Trust { command } => trust::run(&command, terminal),
         Command::Worker { command } => worker::run(&command, terminal).await,
@@ -112,6 +114,7 @@ fn baseline_of(command: &Command) -> &Path {
         Command::Rules { command } if command.at().paths.is_empty() => &command.at().baseline,
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
+        Command::Incident { command } => &command.at().baseline,
         Command::Trust { command } => &command.baseline().baseline,
         Command::Worker { command } => &command.on().baseline.baseline,
         Command::Init(args) => &args.dir,
@@ -136,6 +139,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Adopt(args) => args.baseline.format,
         Command::Undo(args) => args.baseline.format,
         Command::Journal { command } => command.at().format,
+        Command::Incident { command } => command.at().format,
         Command::Drill(args) => args.format,
         Command::Rules { command } => command.at().format,
         Command::Detect(args) => match args.format {

@@ -263,6 +263,7 @@ impl Ready {
             project: &self.opened.project,
             declared: &self.opened.loaded.declared,
             exemptions: &self.opened.loaded.exemptions,
+            suppressions: &self.opened.loaded.suppressions,
             approvals: &self.opened.loaded.approvals,
             findings: &[],
             logs: None,

@@ -10,6 +10,7 @@ pub fn run(of: SchemaOf, terminal: &Terminal) -> Result<u8, CliError> {
     let schema = match of {
         SchemaOf::Manifest => schema::manifest(),
         SchemaOf::Project => schema::project(),
+        SchemaOf::Suppressions => schema::suppressions(),
     };
     let schema = schema.map_err(|error| CliError::of(&error))?;
     terminal.out(&format!("{schema:#}\n"));

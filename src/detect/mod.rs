@@ -9,6 +9,8 @@ pub mod attribution;
 pub mod collect;
 pub mod drift;
 pub mod fields;
+pub mod incidents;
 pub mod rule_tests;
 pub mod scan;
 pub mod sigma;
+pub mod suppress;

@@ -251,6 +251,7 @@ impl Scan {
             "hits were given up by correlations before their time, since more were open than --memory allows",
         );
         Detection {
+            suppressed: Vec::new(),
             findings,
             rules: RuleCount {
                 loaded: self.rules.all().len(),

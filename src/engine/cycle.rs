@@ -19,7 +19,7 @@ use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
     Approval, BaselineInfo, Command, Comparison, Digest, Exemption, Finding, GroupResult,
     OBSERVER_DISAGREES, Plan, Problems, Project, Recovered, RunId, RunReport, SignatureState,
-    StepResult, TargetInfo, TargetName, Verdict,
+    StepResult, Suppression, TargetInfo, TargetName, Verdict,
 };
 use crate::plan::plan;
 use crate::ports::{
@@ -43,6 +43,8 @@ pub struct CycleInput<'a> {
     pub project: &'a Project,
     pub declared: &'a BTreeMap<TargetName, Vec<Declared>>,
     pub exemptions: &'a [Exemption],
+    /// Of a vouched revision.
+    pub suppressions: &'a [Suppression],
     pub approvals: &'a [Approval],
     /// What was found besides drifts.
     pub findings: &'a [Finding],
@@ -155,6 +157,7 @@ impl Engine<'_> {
                     report.comparison = after.comparison;
                     report.contents.extend(after.contents);
                 }
+                self.record_incidents(&input, &run, &mut report)?;
                 self.sync_forge(&input, &run, &asked, &mut report).await;
                 self.finish(&run, &mut report, done.whole)?;
                 Ok(report)
@@ -314,6 +317,7 @@ impl Engine<'_> {
         }
         let asked = std::mem::take(&mut judged.asked);
         let mut report = self.report(input, started, None, judged, Acted::default(), vec![]);
+        self.name_incidents(input, &mut report)?;
         if input.command == Command::Reconcile {
             let run = new_run_id(started, self.entropy);
             self.sync_forge(input, &run, &asked, &mut report).await;
@@ -369,6 +373,7 @@ impl Engine<'_> {
             findings: judged.findings,
             authors: judged.heard.authors,
             logs,
+            suppressed: vec![],
         }
     }
 
@@ -501,7 +506,7 @@ pub(super) fn failures(acted: &Acted) -> Vec<String> {
 }
 
 /// A new run's id: the time, so that ids sort, and six digits that keep two runs of one second apart.
-pub(super) fn new_run_id(now: Timestamp, entropy: &dyn Entropy) -> RunId {
+pub fn new_run_id(now: Timestamp, entropy: &dyn Entropy) -> RunId {
     let nonce = entropy.nonce();
     RunId(format!(
         "{}-{}",

@@ -13,6 +13,7 @@ mod adopt;
 mod cycle;
 mod explained;
 mod facts;
+mod incidents;
 mod logs;
 mod look;
 mod propose;
@@ -22,11 +23,15 @@ mod told;
 mod undo;
 
 pub use adopt::{AdoptInput, Adopted, Edited};
-pub use cycle::{CycleInput, Engine, EngineError};
+pub use cycle::{CycleInput, Engine, EngineError, new_run_id};
 pub use explained::{Earlier, LoadEarlier};
 pub use facts::{
     APPROVAL_USED, Facts, PLANNED, PULL, RESUMED, SUSPENDED, Suspended, TRUSTED, UNDO_FAILED,
     VERIFIED_CLEAN,
+};
+pub use incidents::{
+    Added, Change, INCIDENT_CLOSED, INCIDENT_GONE, INCIDENT_GREW, INCIDENT_OPENED,
+    INCIDENT_REOPENED, Incidents, NotClosed, SUPPRESSED, Settled, news,
 };
 pub use logs::LogInput;
 pub use look::Looked;

@@ -116,6 +116,7 @@ impl Engine<'_> {
             contents,
             disclosure_key: self.store.disclosure_key(),
             findings,
+            suppressed: vec![],
         })
     }
 

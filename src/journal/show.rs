@@ -49,6 +49,7 @@ pub fn meaning(record: &Record) -> String {
         "outcome" => outcome(payload),
         "run-started" => run_started(payload),
         "run-ended" => run_ended(payload),
+        kind if kind.starts_with("incident-") => incident(payload),
         _ => None,
     };
     let whole = known.unwrap_or_else(|| plainly(payload));
@@ -58,6 +59,20 @@ pub fn meaning(record: &Record) -> String {
     let mut short: String = whole.chars().take(MAX_MEANING - 1).collect();
     short.push('…');
     short
+}
+
+fn incident(payload: &Json) -> Option<String> {
+    let id = text_at(payload, "incident")?;
+    if let Some(reason) = text_at(payload, "reason") {
+        return Some(format!("{id}: {reason}"));
+    }
+    let count = |key: &str| match payload.get(key) {
+        Some(Json::Array(all)) => all.len(),
+        Some(Json::Object(all)) => all.len(),
+        _ => 0,
+    };
+    let findings = count("findings") + count("more") + count("fingerprints");
+    Some(format!("{id}: {findings} findings"))
 }
 
 fn intent(payload: &Json) -> Option<String> {

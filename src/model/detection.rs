@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Finding, RuleRef, Tally};
+use super::{Finding, RuleRef, Suppressed, Tally};
 
 /// What was found in events.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Detection {
     /// Worst first, then by time.
     pub findings: Vec<Finding>,
+    /// Findings that count for nothing.
+    pub suppressed: Vec<Suppressed>,
     /// One for each source, in the order in which they were read.
     pub sources: Vec<Tally>,
     pub rules: RuleCount,

@@ -12,6 +12,7 @@ mod drift;
 mod event;
 mod finding;
 mod id;
+mod incident;
 mod indicator;
 mod known;
 mod plan;
@@ -21,6 +22,7 @@ mod report;
 mod resource;
 mod run;
 mod snapshot;
+mod suppression;
 mod tally;
 mod value;
 mod vars;
@@ -33,6 +35,7 @@ pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEv
 pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, TimeBasis, Trust};
 pub use finding::{Confidence, EventRef, Finding, FindingSource, Level, RuleRef};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
+pub use incident::{Incident, IncidentAct, IncidentDeed, IncidentNote, IncidentState, Seen};
 pub use indicator::*;
 pub use known::{Commit, Known, Net, NetError, Party, Window};
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
@@ -51,6 +54,7 @@ pub use snapshot::{
     Completeness, Contents, Listing, Member, Observation, Observed, Reason, ReasonCode, Snapshot,
     State,
 };
+pub use suppression::{FindingSelector, Suppressed, Suppression};
 pub use tally::{Left, LeftCount, LeftOut, Tally};
 pub use value::{Blob, Value};
 pub use vars::{Scalar, TargetGroup, Vars};

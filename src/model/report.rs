@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Authorship, Comparison, Contents, Detection, Digest, Finding, GroupOutcome, Mode, Plan,
-    ResourceId, RunId, TargetName, Verdict,
+    ResourceId, RunId, Suppressed, TargetName, Verdict,
 };
 
 /// Where the baseline came from.
@@ -115,4 +115,6 @@ pub struct RunReport {
     pub authors: BTreeMap<ResourceId, Authorship>,
     /// What the logs of this run held; its findings are among those above.
     pub logs: Option<Detection>,
+    /// Findings that count for nothing.
+    pub suppressed: Vec<Suppressed>,
 }

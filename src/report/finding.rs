@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Finding, Level, RunReport};
+use crate::model::{Finding, Level, RunReport, Suppressed};
 
 use super::{author, words};
 
@@ -18,7 +18,23 @@ pub fn line(finding: &Finding) -> String {
         line.push_str(&format!(" ({})", finding.attack.join(", ")));
     }
     line.push_str(&author::of_finding(finding));
+    if let Some(incident) = &finding.incident {
+        line.push_str(&format!(", incident {incident}"));
+    }
     line
+}
+
+/// A suppressed one: what it is, and who vouches for that until when, unescaped.
+pub fn suppressed_line(one: &Suppressed) -> String {
+    let finding = &one.finding;
+    let name = match &finding.rule {
+        Some(rule) => &rule.title,
+        None => &finding.indicator,
+    };
+    format!(
+        "{} {name}; suppression {} of {} until {}: {}",
+        finding.level, one.suppression, one.owner, one.expires, one.reason
+    )
 }
 
 /// As [`line()`], with the resource.

@@ -1,7 +1,7 @@
 //! JUnit XML: a suite a target, a case a resource.
 //!
 //! Flow: report → cases in the order of ids: clean passes, drift fails, what could not be evaluated is an error, what is
-//! exempted is skipped → XML. What failed besides resources is a suite of its own.
+//! exempted is skipped → XML. What failed besides resources is a suite of its own, and so are findings that are suppressed.
 //!
 //! **Invariant:** every resource of the run is exactly one case, so that a resource that vanishes from the baseline is seen.
 
@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::model::{Origin, ResourceId, RunReport, TargetName};
+use crate::model::{Origin, ResourceId, RunReport, Suppressed, TargetName};
 
 use super::entry::{Entry, entries};
 use super::escape::{clipped, terminal};
+use super::finding;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE};
 
@@ -34,6 +35,11 @@ pub fn render(report: &RunReport) -> String {
     for (target, cases) in suites {
         let mut suite = TestSuite::new(clipped(&target.0, MAX_NAME));
         suite.add_test_cases(cases.into_values());
+        document.add_test_suite(suite);
+    }
+    if !report.suppressed.is_empty() {
+        let mut suite = TestSuite::new("suppressed findings");
+        suite.add_test_cases(report.suppressed.iter().map(suppressed));
         document.add_test_suite(suite);
     }
     if let Some(suite) = errors(report) {
@@ -67,6 +73,15 @@ fn cases(report: &RunReport) -> Vec<(&ResourceId, TestCase)> {
         cases.push((&entry.drift.resource, drifted(report, entry)));
     }
     cases
+}
+
+fn suppressed(one: &Suppressed) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(clipped(&finding::suppressed_line(one), MAX_SENTENCE));
+    let targets = one.finding.targets.join(", ");
+    let mut case = TestCase::new(clipped(&targets, MAX_NAME), status);
+    case.set_classname(clipped(&one.finding.indicator, MAX_NAME));
+    case
 }
 
 fn case(resource: &ResourceId, status: TestCaseStatus) -> TestCase {
@@ -157,7 +172,7 @@ mod tests {
         insta::assert_snapshot!(render(&report));
     }
 
-    // Goal: the counts of cases are those of the summary, and errors of the run count too. Method: the XML read back.
+    // Goal: the counts of cases are those of the summary, and errors of the run and suppressed findings count too. Method: the XML read back.
     #[test]
     fn counts_are_those_of_the_summary() {
         let mut report = samples::mixed();
@@ -165,11 +180,12 @@ mod tests {
         let text = render(&report);
         let read = Report::deserialize_from_str(&text).expect("it is JUnit");
         let coverage = report.comparison.coverage();
-        assert_eq!(read.tests, coverage.total() + 1);
+        let suppressed = report.suppressed.len();
+        assert_eq!(read.tests, coverage.total() + suppressed + 1);
         assert_eq!(read.failures, coverage.drifted);
         assert_eq!(read.errors, coverage.not_evaluated + 1);
         let skipped: usize = read.test_suites.iter().map(|suite| suite.disabled).sum();
-        assert_eq!(skipped, coverage.exempted);
+        assert_eq!(skipped, coverage.exempted + suppressed);
     }
 
     // Goal: a clean run passes in every case.

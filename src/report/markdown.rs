@@ -70,6 +70,7 @@ pub fn render(report: &RunReport) -> String {
     not_evaluated(&mut sheet, report);
     table(&mut sheet, report, "Put right in this run", "change", &gone);
     exempted(&mut sheet, report);
+    suppressed(&mut sheet, report);
     pulls(&mut sheet, report);
     recovered(&mut sheet, report);
     details(&mut sheet, report, &disclosure, &remaining);
@@ -128,7 +129,7 @@ impl Sheet {
 
     fn finish(mut self) -> String {
         if !self.cut.is_empty() {
-            // At most eleven kinds of items, so that the note fits into what was kept free.
+            // At most twelve kinds of items, so that the note fits into what was kept free.
             self.out.push_str(&format!(
                 "\n*Left out here for want of room: {}. The JSON report and the log have all of it.*\n",
                 self.cut.join(", ")
@@ -309,6 +310,27 @@ fn exempted(sheet: &mut Sheet, report: &RunReport) {
             markdown_code(&clipped(&it.drift.resource.to_string(), MAX_NAME)),
             words::change(it.drift.change),
             markdown_code(&clipped(&it.exemption, MAX_NAME))
+        )
+    });
+    sheet.section(&section, all.len(), items);
+}
+
+fn suppressed(sheet: &mut Sheet, report: &RunReport) {
+    let all = &report.suppressed;
+    let section = Section {
+        head: &format!(
+            "\n<details><summary>Suppressed: {}</summary>\n\n",
+            number(all.len())
+        ),
+        tail: "\n</details>\n",
+        one: "suppressed finding",
+        many: "suppressed findings",
+    };
+    let items = all.iter().map(|it| {
+        format!(
+            "- {}: {}\n",
+            markdown_code(&clipped(&it.finding.targets.join(", "), MAX_NAME)),
+            markdown(&clipped(&finding::suppressed_line(it), MAX_SENTENCE))
         )
     });
     sheet.section(&section, all.len(), items);

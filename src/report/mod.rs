@@ -17,6 +17,7 @@ pub mod entry;
 pub mod escape;
 pub mod exit;
 pub mod finding;
+pub mod incident;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -10,7 +10,7 @@ use crate::model::{
     Finding, Format, Group, GroupOutcome, GroupResult, HeldBecause, Level, LogCoverage, Mode,
     NotEvaluated, Observed, Origin, Plan, PullNote, Reason, ReasonCode, Recovered, ResourceId,
     Risk, RiskLevel, RunId, RunReport, SignatureState, Silence, State, Step, StepOutcome,
-    StepResult, Tally, TargetInfo, TargetName, Trust, Undo, Value, Verb, Verdict,
+    StepResult, Suppressed, Tally, TargetInfo, TargetName, Trust, Undo, Value, Verb, Verdict,
 };
 
 /// Stands in contents that no other than their own system may know.
@@ -88,6 +88,14 @@ pub fn mixed() -> RunReport {
         }],
         ..Detection::default()
     });
+    let held = finding(&report.comparison.drifts[1], "unit-changed", Level::Medium);
+    report.suppressed = vec![Suppressed {
+        suppression: "known".into(),
+        owner: "ops".into(),
+        expires: "2027-01-31T00:00:00Z".parse().expect("a time"),
+        reason: format!("our own {HOSTILE}"),
+        finding: held,
+    }];
     report.notices = vec![
         "the baseline is unsigned: whoever can push to its branch decides what is right".into(),
     ];
@@ -425,6 +433,7 @@ fn report(command: Command, clean: usize) -> RunReport {
         ..Comparison::default()
     };
     RunReport {
+        suppressed: vec![],
         command,
         run: None,
         started: at,

@@ -16,7 +16,7 @@ use serde_sarif::sarif::{
 
 use crate::model::{
     Change, Drift, Finding as Found, Indicator, Kind, Level, OBSERVER_DISAGREES, Origin, RiskLevel,
-    RunReport,
+    RunReport, Suppressed,
 };
 
 use super::entry::{Entry, entries};
@@ -72,6 +72,14 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         let at = more_rules.keys().position(|name| *name == one.indicator);
         indicated(report, rules.len() + at.unwrap_or_default(), one)
     });
+    let held = report.suppressed.iter().map(|it| {
+        let one = &it.finding;
+        let at = more_rules.keys().position(|name| *name == one.indicator);
+        let mut result = indicated(report, rules.len() + at.unwrap_or_default(), one);
+        result.suppressions = Some(vec![suppression_of(it)]);
+        result
+    });
+    let found: Vec<_> = found.chain(held).collect();
     results.splice(0..0, found);
     let left_out = results.len().saturating_sub(MAX_RESULTS);
     results.truncate(MAX_RESULTS);
@@ -108,7 +116,8 @@ fn indicator_id(name: &str) -> String {
 
 /// A rule for each sort of finding that there is.
 fn indicator_rules(report: &RunReport) -> BTreeMap<&str, ReportingDescriptor> {
-    let found = report.findings.iter();
+    let held = report.suppressed.iter().map(|it| &it.finding);
+    let found = report.findings.iter().chain(held);
     found
         .map(|one| (one.indicator.as_str(), indicator_rule(one)))
         .collect()
@@ -325,6 +334,20 @@ fn result(
         .build();
     result.partial_fingerprints = Some(fingerprints(&fingerprint));
     result
+}
+
+/// A suppression as the format has it.
+pub(super) fn suppression_of(one: &Suppressed) -> Suppression {
+    let mut suppression = suppression("");
+    let words = format!(
+        "suppression {} of {} until {}, see suppressions.yaml: {}",
+        clipped(&one.suppression, MAX_NAME),
+        clipped(&one.owner, MAX_NAME),
+        one.expires,
+        clipped(&one.reason, MAX_NAME)
+    );
+    suppression.justification = Some(words);
+    suppression
 }
 
 fn suppression(reason: &str) -> Suppression {

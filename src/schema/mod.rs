@@ -1,4 +1,4 @@
-//! JSON Schema of what a team writes, for editors: manifests and `evenkeel.yaml`.
+//! JSON Schema of what a team writes, for editors: manifests, `evenkeel.yaml` and `suppressions.yaml`.
 //!
 //! The fields are data, in the files beside this one; a test holds them against what the decoders take.
 //!
@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const KINDS: &str = include_str!("kinds.yaml");
 const PROJECT: &str = include_str!("project.yaml");
+const SUPPRESSIONS: &str = include_str!("suppressions.yaml");
 
 /// The schema of one document of a manifest.
 ///
@@ -72,7 +73,19 @@ pub fn manifest() -> Result<Json, serde_yaml::Error> {
 /// # Errors
 /// As [`manifest`].
 pub fn project() -> Result<Json, serde_yaml::Error> {
-    let mut schema: Map<String, Json> = serde_yaml::from_str(PROJECT)?;
+    whole(PROJECT)
+}
+
+/// The schema of `suppressions.yaml`.
+///
+/// # Errors
+/// As [`manifest`].
+pub fn suppressions() -> Result<Json, serde_yaml::Error> {
+    whole(SUPPRESSIONS)
+}
+
+fn whole(text: &str) -> Result<Json, serde_yaml::Error> {
+    let mut schema: Map<String, Json> = serde_yaml::from_str(text)?;
     schema.insert("$schema".to_owned(), json!(DIALECT));
     Ok(Json::Object(schema))
 }

@@ -151,6 +151,7 @@ impl Bench {
             project: &project,
             targets: vec![target.clone()],
             exemptions: &[],
+            suppressions: &[],
             ..self.input(Command::Reconcile)
         };
         let mut errors = Vec::new();
@@ -200,6 +201,7 @@ impl Bench {
             project: &self.project,
             declared: &self.declared,
             exemptions: &self.loaded.exemptions,
+            suppressions: &[],
             approvals: &[],
             findings: &[],
             logs: None,

@@ -157,11 +157,35 @@ trust: {{ {NONE}: 1 }}
     assert_eq!(held, taken, "{said}");
 }
 
-// Goal: every reference in a schema leads somewhere, and both are printed.
+// Goal: the same for `suppressions.yaml`.
+#[test]
+fn suppressions_have_the_fields_that_are_taken() {
+    let schema = schema::suppressions().unwrap();
+    let project = Project::new(&config("observe", ""), "");
+    let path = "desired-state/suppressions.yaml";
+    let said = checked(
+        &project,
+        path,
+        &format!("- {{ selector: {{ {NONE}: 1 }}, {NONE}: 1 }}\n"),
+    );
+    let taken: BTreeSet<_> = known(&said).into_iter().collect();
+    let one = &schema["items"];
+    let held = BTreeSet::from([properties(one), properties(&one["properties"]["selector"])]);
+    assert_eq!(held, taken, "{said}");
+    let required = one["required"].as_array().unwrap();
+    for field in required.iter().map(|it| it.as_str().unwrap()) {
+        assert!(
+            said.contains(&format!("`{field}`")) || field == "selector",
+            "{field}: {said}"
+        );
+    }
+}
+
+// Goal: every reference in a schema leads somewhere, and all are printed.
 #[test]
 fn schemas_are_whole() {
     let project = Project::new(&config("observe", ""), "");
-    for of in ["manifest", "project"] {
+    for of in ["manifest", "project", "suppressions"] {
         let schema = project.expect(0, &["schema", of]).json();
         assert_eq!(
             schema["$schema"],

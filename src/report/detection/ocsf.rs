@@ -6,23 +6,34 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Confidence, Detection, Finding, Level};
-use crate::report::escape;
+use crate::model::{Confidence, Detection, Finding, Level, Suppressed};
+use crate::report::{escape, finding};
 
 /// The version of the schema that is written.
 const VERSION: &str = "1.2.0";
 const CLASS: u32 = 2004;
 /// `Create`: the finding is told for the first time in this run.
 const ACTIVITY: u32 = 1;
+/// The status of what is suppressed.
+const SUPPRESSED: u8 = 3;
 
 /// Writes a line for each finding.
 pub fn render(detection: &Detection) -> String {
-    detection.findings.iter().map(one).collect()
+    let held = detection.suppressed.iter().map(suppressed);
+    detection.findings.iter().map(one).chain(held).collect()
 }
 
 /// Writes one finding as a line.
 pub fn one(finding: &Finding) -> String {
     format!("{}\n", escape::json(&event(finding).to_string()))
+}
+
+/// One that a suppression holds back, as a line.
+fn suppressed(one: &Suppressed) -> String {
+    let mut event = event(&one.finding);
+    event["status_id"] = SUPPRESSED.into();
+    event["comment"] = finding::suppressed_line(one).into();
+    format!("{}\n", escape::json(&event.to_string()))
 }
 
 fn event(finding: &Finding) -> Value {

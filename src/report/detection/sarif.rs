@@ -12,7 +12,7 @@ use serde_sarif::sarif::{
 
 use crate::model::{Detection, Finding, Level};
 use crate::report::escape::{self, clipped, sarif as plain};
-use crate::report::sarif::{SCHEMA, percent_encoded};
+use crate::report::sarif::{SCHEMA, percent_encoded, suppression_of};
 
 /// The most results: GitHub refuses a run with more.
 const MAX_RESULTS: usize = 25_000;
@@ -30,19 +30,27 @@ pub fn render(detection: &Detection, exit_code: u8) -> String {
 
 fn document(detection: &Detection, exit_code: u8) -> Sarif {
     let mut by_rule: BTreeMap<String, &Finding> = BTreeMap::new();
-    for finding in &detection.findings {
+    let held = detection.suppressed.iter().map(|it| &it.finding);
+    for finding in detection.findings.iter().chain(held) {
         by_rule.entry(rule_id(finding)).or_insert(finding);
     }
     let ids: Vec<_> = by_rule.keys().cloned().collect();
+    let alert = |finding: &Finding| {
+        let id = rule_id(finding);
+        let index = ids.iter().position(|known| *known == id);
+        result(finding, id, index.unwrap_or_default())
+    };
+    let held = detection.suppressed.iter().map(|it| {
+        let mut alert = alert(&it.finding);
+        alert.suppressions = Some(vec![suppression_of(it)]);
+        alert
+    });
     let results: Vec<_> = detection
         .findings
         .iter()
+        .map(alert)
+        .chain(held)
         .take(MAX_RESULTS)
-        .map(|finding| {
-            let id = rule_id(finding);
-            let index = ids.iter().position(|known| *known == id);
-            result(finding, id, index.unwrap_or_default())
-        })
         .collect();
     let driver = ToolComponent::builder()
         .name("evenkeel")
@@ -227,7 +235,8 @@ fn invocation(detection: &Detection, exit_code: u8) -> Invocation {
             .iter()
             .map(|rule| format!("left out: {rule}")),
     );
-    let hidden = detection.findings.len().saturating_sub(MAX_RESULTS);
+    let all = detection.findings.len() + detection.suppressed.len();
+    let hidden = all.saturating_sub(MAX_RESULTS);
     if hidden > 0 {
         notes.push(format!(
             "{hidden} findings beyond the {MAX_RESULTS} that a scan may hold"

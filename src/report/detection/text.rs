@@ -5,10 +5,10 @@
 //! **Invariant:** the length is bounded unless everything is asked for; no text of a log is written unescaped.
 
 use crate::model::{Detection, EventRef, Finding, Level, Tally};
-use crate::report::Style;
 use crate::report::escape::clipped;
 use crate::report::text::{Ink, Page};
 use crate::report::words::{counted, number};
+use crate::report::{Style, finding};
 
 const MAX_FINDINGS: usize = 50;
 const MAX_NAMES: usize = 4;
@@ -39,6 +39,7 @@ pub fn render(detection: &Detection, style: &Style) -> String {
         );
         page.line(Ink::Faint, &line);
     }
+    suppressed(&mut page, detection);
     read(&mut page, detection);
     page.finish()
 }
@@ -58,8 +59,37 @@ pub fn sources(detection: &Detection, style: &Style) -> String {
     for notice in &detection.notices {
         page.labelled(0, "notice", 6, Ink::Warn, &clipped(notice, MAX_SENTENCE));
     }
+    suppressed(&mut page, detection);
     read(&mut page, detection);
     page.finish()
+}
+
+fn suppressed(page: &mut Page, detection: &Detection) {
+    let all = &detection.suppressed;
+    if all.is_empty() {
+        return;
+    }
+    let most = match page.style.verbose {
+        true => usize::MAX,
+        false => MAX_FINDINGS,
+    };
+    page.heading(Ink::Title, "suppressed");
+    for one in all.iter().take(most) {
+        let line = format!(
+            "{}: {}",
+            one.finding.targets.join(", "),
+            finding::suppressed_line(one)
+        );
+        page.line(Ink::Faint, &format!("  {}", clipped(&line, MAX_SENTENCE)));
+    }
+    let more = all.len().saturating_sub(most);
+    if more > 0 {
+        let line = format!(
+            "  {} more; -v shows all",
+            counted(more, "finding", "findings")
+        );
+        page.line(Ink::Faint, &line);
+    }
 }
 
 fn summary(page: &mut Page, detection: &Detection) {
@@ -154,8 +184,9 @@ fn block(page: &mut Page, finding: &Finding) {
             &format!("{} more", number(more)),
         );
     }
+    let incident = finding.incident.as_deref().map(|it| clipped(it, MAX_NAME));
     let sure = format!(
-        "{}, confidence {}, source {}",
+        "{}, confidence {}, source {}{}",
         finding.id,
         match finding.confidence {
             crate::model::Confidence::Low => "low",
@@ -163,6 +194,7 @@ fn block(page: &mut Page, finding: &Finding) {
             crate::model::Confidence::High => "high",
         },
         finding.trust,
+        incident.map_or_else(String::new, |it| format!(", incident {it}")),
     );
     page.labelled(2, "finding", LABEL, Ink::Faint, &sure);
 }

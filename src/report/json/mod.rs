@@ -76,6 +76,7 @@ pub fn document(report: &RunReport, exit_code: u8) -> schema::Document {
             beyond: read.beyond.clone(),
             late: read.late,
         }),
+        suppressed: report.suppressed.clone(),
         not_trusted: doubts(report).iter().map(not_trusted).collect(),
     }
 }

@@ -44,6 +44,8 @@ pub struct Document {
     pub findings: Vec<crate::model::Finding>,
     /// What was read of logs; null where none were given.
     pub logs: Option<Logs>,
+    /// Findings that a suppression holds back: they count for nothing.
+    pub suppressed: Vec<crate::model::Suppressed>,
     /// Targets on which somebody was root, as far as what differed tells.
     pub not_trusted: Vec<NotTrusted>,
 }

@@ -45,6 +45,7 @@ pub fn render(report: &RunReport, style: &Style) -> String {
     }
     not_evaluated(&mut page, report);
     exempted(&mut page, report);
+    suppressed(&mut page, report);
     held_back(&mut page, report);
     pulls(&mut page, report);
     recovered(&mut page, report);
@@ -358,6 +359,14 @@ fn exempted(page: &mut Page, report: &RunReport) {
         })
         .collect();
     list(page, "exempted", Ink::Title, &items);
+}
+
+fn suppressed(page: &mut Page, report: &RunReport) {
+    let all = report.suppressed.iter();
+    let items: Vec<_> = all
+        .map(|it| (it.finding.targets.join(", "), finding::suppressed_line(it)))
+        .collect();
+    list(page, "suppressed", Ink::Title, &items);
 }
 
 fn held_back(page: &mut Page, report: &RunReport) {

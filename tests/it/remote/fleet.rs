@@ -103,6 +103,7 @@ fn cycle(command: Command, spec: &str) -> (Result<RunReport, EngineError>, [usiz
         project,
         declared: &loaded.declared,
         exemptions: &[],
+        suppressions: &[],
         approvals: &[],
         findings: &[],
         logs: None,
