@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::groups::{self, Grouped, Named};
 use super::layout::{PROJECT, RESERVED};
 use super::source::about_file;
-use super::{connection, settings, severity, terms, vars};
+use super::{connection, heuristics, settings, severity, terms, vars};
 use crate::document::{Fields, Yaml, suggest};
 use crate::model::{
     GuardConfig, Mode, Problems, Project, ProviderKind, Span, Target, TargetGroup, TargetName, Vars,
@@ -69,9 +69,15 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
         .unwrap_or_default();
     let Grouped { groups, vars } = groups::decode(fields.take("groups"), &named, problems);
     let directories = by_directory(&named, &groups);
-    let severity = fields
-        .take("detect")
-        .map(|node| severity::decode(node, &named, problems))
+    let detect = fields.take("detect").and_then(|node| node.fields(problems));
+    let (severity, heuristics) = detect
+        .map(|mut fields| {
+            let severity = severity::decode(fields.take("severity"), &named, problems);
+            let node = fields.take("heuristics");
+            let heuristics = node.and_then(|node| heuristics::decode(node, problems));
+            fields.finish(problems);
+            (severity, heuristics)
+        })
         .unwrap_or_default();
     let mut vars: BTreeMap<_, _> = named.into_iter().map(|one| one.name).zip(vars).collect();
     for target in &mut targets {
@@ -102,6 +108,7 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
             forge,
             trust: trust.unwrap_or_default(),
             severity,
+            heuristics,
             ignore: ignore.unwrap_or_default(),
         }),
         directories,

@@ -18,17 +18,12 @@ const LEVELS: [(&str, Level); 5] = [
 /// The most rules, since each finding is held against all of them.
 const MAX_RULES: usize = 1000;
 
-/// Decodes `detect`.
+/// Decodes `severity`.
 pub(super) fn decode(
-    node: &Yaml,
+    node: Option<&Yaml>,
     targets: &[Named<'_>],
     problems: &mut Problems,
 ) -> Vec<SeverityRule> {
-    let Some(mut fields) = node.fields(problems) else {
-        return Vec::new();
-    };
-    let node = fields.take("severity");
-    fields.finish(problems);
     let items = node.and_then(|node| node.list(problems));
     let items = items.unwrap_or_default();
     if let (Some(node), true) = (node, items.len() > MAX_RULES) {

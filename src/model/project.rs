@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Vars};
+use super::{HeuristicsConfig, Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Vars};
 
 /// Everything in `evenkeel.yaml`. All of it could disarm evenkeel, so all of it comes from a trusted commit.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,6 +16,8 @@ pub struct Project {
     pub trust: TrustConfig,
     /// The levels of findings, where they are not the usual ones. The first that fits decides.
     pub severity: Vec<SeverityRule>,
+    /// What is learned of acts, if anything.
+    pub heuristics: Option<HeuristicsConfig>,
     /// Globs of paths that no exclusive listing looks at, on every target.
     pub ignore: Vec<String>,
 }

@@ -7,6 +7,7 @@ mod detect;
 mod exemptions;
 mod from_live;
 mod guard;
+mod heuristics;
 mod hidden;
 mod modes;
 mod outputs;
