@@ -3,9 +3,11 @@
 //! **Invariant:** who is known, and which log is believed, comes from the trusted commit alone.
 
 use super::groups::Named;
-use super::{severity, terms};
+use super::{heuristics, severity, terms};
 use crate::document::Yaml;
-use crate::model::{EventSource, Format, Known, Net, Party, Problems, SeverityRule, Trust, Window};
+use crate::model::{
+    EventSource, Format, HeuristicsConfig, Known, Net, Party, Problems, SeverityRule, Trust, Window,
+};
 
 const TRUSTS: [(&str, Trust); 3] = [
     ("unauthenticated", Trust::Unauthenticated),
@@ -19,6 +21,7 @@ const MAX_LISTED: usize = 1000;
 #[derive(Default)]
 pub(super) struct Detect {
     pub(super) severity: Vec<SeverityRule>,
+    pub(super) heuristics: Option<HeuristicsConfig>,
     pub(super) known: Known,
     pub(super) events: Vec<EventSource>,
 }
@@ -31,6 +34,9 @@ pub(super) fn decode(node: &Yaml, targets: &[Named<'_>], problems: &mut Problems
     let severity = fields
         .take("severity")
         .map(|node| severity::decode(node, targets, problems));
+    let heuristics = fields
+        .take("heuristics")
+        .and_then(|node| heuristics::decode(node, problems));
     let people = each(fields.take("people"), problems, party);
     let controllers = each(fields.take("controllers"), problems, party);
     let proxies = each(fields.take("proxies"), problems, net);
@@ -45,6 +51,7 @@ pub(super) fn decode(node: &Yaml, targets: &[Named<'_>], problems: &mut Problems
     fields.finish(problems);
     Detect {
         severity: severity.unwrap_or_default(),
+        heuristics,
         known: Known {
             people,
             controllers,

@@ -17,6 +17,7 @@ mod error;
 mod exemptions;
 mod folder;
 mod groups;
+mod heuristics;
 mod init;
 mod layout;
 mod load;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use connection::is_user;
 pub use error::BaselineError;
+pub use heuristics::heuristics_of_file;
 pub use init::{NewFiles, Starter, init, project_files, write_new};
 pub use load::{Loaded, load, load_project, load_resources};
 pub use render::render;

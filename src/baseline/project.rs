@@ -102,6 +102,7 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
             forge,
             trust: trust.unwrap_or_default(),
             severity: detect.severity,
+            heuristics: detect.heuristics,
             known: detect.known,
             events: detect.events,
             ignore: ignore.unwrap_or_default(),

@@ -473,6 +473,12 @@ pub struct DetectArgs {
     /// Reads the rules as they lie instead of a commit.
     #[arg(long)]
     pub worktree: bool,
+    /// Settings of heuristics (docs/heuristics.md), instead of detect.heuristics of the baseline. Paths in it start at its folder.
+    #[arg(long, value_name = "FILE")]
+    pub heuristics: Option<PathBuf>,
+    /// What heuristics learned: read at the start, where it is there, and written at the end.
+    #[arg(long, value_name = "FILE")]
+    pub learned: Option<PathBuf>,
     #[command(flatten)]
     pub state: StateArgs,
     /// Records the incidents that the findings open or belong to; without it nothing is written.

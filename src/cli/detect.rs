@@ -12,13 +12,15 @@ use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
 use super::follow;
+use super::heuristics;
 use super::incident::of_detect;
 use super::output::Terminal;
 use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
 use crate::clock::SystemClock;
+use crate::detect::heuristics::Heuristics;
 use crate::detect::scan::{Scan, ScanOptions, look};
-use crate::detect::sigma::{Limits, Options, Rules};
+use crate::detect::sigma::{Limits, Options};
 use crate::engine::Facts;
 use crate::events::frame::Bounds;
 use crate::events::source::{self, Opened, Wanted};
@@ -40,13 +42,16 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     };
     let reports = reports(&args.report)?;
     let wanted = wanted(args)?;
-    let (found, suppressions) = rules(args, terminal)?;
-    let mut detection = match args.follow {
-        false => {
-            let rules = Arc::new(found.loaded.rules);
-            pool(args.threads)?.install(|| scan(args, &wanted, &rules))?
-        }
-        true => follow::run(args, &wanted, found.loaded.rules, &suppressions, terminal).await?,
+    let LookFor {
+        found,
+        learned,
+        suppressions,
+    } = look_for(args, terminal)?;
+    heuristics::hold(args, learned.as_ref())?;
+    let scanned = Scan::new(Arc::new(found.loaded.rules), options(args)).with(learned);
+    let (mut detection, learned) = match args.follow {
+        false => pool(args.threads)?.install(|| scan(args, &wanted, scanned))?,
+        true => follow::run(args, &wanted, scanned, &suppressions, terminal).await?,
     };
     detection.rules.left_out = found.left_out;
     let recorded = match args.follow {
@@ -72,6 +77,7 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
         write_file(&path, render(format).as_bytes())?;
     }
     recorded?;
+    heuristics::save(args, learned.as_ref())?;
     Ok(code)
 }
 
@@ -104,8 +110,16 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
         .collect()
 }
 
-/// The rules that are named, or those of the baseline with its suppressions.
-fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<(Found, Vec<Suppression>), CliError> {
+/// What is looked for, and what of it does not count.
+struct LookFor {
+    found: Found,
+    learned: Option<Heuristics>,
+    suppressions: Vec<Suppression>,
+}
+
+/// The rules that are named, or those of the baseline with its suppressions; and likewise heuristics, if they are on.
+fn look_for(args: &DetectArgs, terminal: &Terminal) -> Result<LookFor, CliError> {
+    let mut learned = heuristics::named(args)?;
     let (texts, suppressions) = match args.rules.is_empty() {
         false => (files::of_paths(&args.rules, is_rule)?, Vec::new()),
         true => {
@@ -118,17 +132,25 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<(Found, Vec<Suppressi
             for notice in &opened.notices {
                 terminal.note(&format!("notice: {notice}"));
             }
+            if args.heuristics.is_none() {
+                let config = opened.project.heuristics.as_ref();
+                learned = heuristics::of_baseline(args, config, &opened.source)?;
+            }
             let texts = files::of_baseline(&opened.source, is_rule)?;
             (texts, opened.loaded.suppressions)
         }
     };
-    if texts.is_empty() {
+    if texts.is_empty() && learned.is_none() {
         return Err(CliError::new("there are no rules to look by").hint(
             "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
         ));
     }
     let found = files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)?;
-    Ok((found, suppressions))
+    Ok(LookFor {
+        found,
+        learned,
+        suppressions,
+    })
 }
 
 /// So many threads, at the work of which results are the same for any number.
@@ -171,18 +193,21 @@ pub(super) fn given(args: &DetectArgs, wanted: &Wanted, zone: &TimeZone, opened:
     }
 }
 
-fn scan(args: &DetectArgs, wanted: &[Wanted], rules: &Arc<Rules>) -> Result<Detection, CliError> {
-    let mut scan = Scan::new(Arc::clone(rules), options(args));
+fn scan(
+    args: &DetectArgs,
+    wanted: &[Wanted],
+    mut scan: Scan,
+) -> Result<(Detection, Option<Heuristics>), CliError> {
     let mut seen = Seen::new(SEEN);
     let mut tallies = Vec::new();
     for wanted in wanted {
         for file in source::files(wanted).map_err(|error| CliError::of(&error))? {
-            tallies.push(read(args, wanted, &file, rules, &mut seen, &mut scan)?);
+            tallies.push(read(args, wanted, &file, &mut seen, &mut scan)?);
         }
     }
-    let mut detection = scan.finish();
+    let (mut detection, learned) = scan.finish();
     detection.sources = tallies;
-    Ok(detection)
+    Ok((detection, learned))
 }
 
 /// Reads one file to its end. One that cannot be read among others is told and ends nothing.
@@ -190,7 +215,6 @@ fn read(
     args: &DetectArgs,
     wanted: &Wanted,
     file: &Path,
-    rules: &Rules,
     seen: &mut Seen,
     scan: &mut Scan,
 ) -> Result<Tally, CliError> {
@@ -212,7 +236,8 @@ fn read(
         Ok(reader) => reader,
         Err(error) => return lost(&error),
     };
-    while let Some(looked) = reader.next(seen, &|record| look(rules, record)) {
+    let (rules, acts) = (scan.rules(), scan.has_heuristics());
+    while let Some(looked) = reader.next(seen, &|record| look(&rules, acts, record)) {
         looked.into_iter().for_each(|looked| scan.take(looked));
     }
     Ok(reader.into_tally())

@@ -11,11 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
-use super::detect::{SEEN, given, options, pool, zone};
+use super::detect::{SEEN, given, pool, zone};
 use super::incident::of_detect;
 use super::output::Terminal;
 use crate::clock::SystemClock;
-use crate::detect::scan::{Looked, Scan, ScanOptions, look};
+use crate::detect::heuristics::Heuristics;
+use crate::detect::scan::{Looked, Scan, look};
 use crate::detect::sigma::Rules;
 use crate::engine::Incidents;
 use crate::events::Seen;
@@ -34,28 +35,24 @@ const QUIET: SignedDuration = SignedDuration::from_hours(1);
 pub async fn run(
     args: &DetectArgs,
     wanted: &[Wanted],
-    rules: Rules,
+    scan: Scan,
     suppressions: &[Suppression],
     terminal: &Terminal,
-) -> Result<Detection, CliError> {
+) -> Result<(Detection, Option<Heuristics>), CliError> {
     let failed =
         |error: std::io::Error| CliError::new(format!("failed to listen to signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let rules = Arc::new(rules);
     let lateness = SignedDuration::try_from(args.lateness).unwrap_or(SignedDuration::MAX);
-    let options = ScanOptions {
-        lateness: Some(lateness),
-        ..options(args)
-    };
     let mut round = Round {
         args,
         zone: zone(args)?,
         followed: wanted.iter().cloned().map(Followed::new).collect(),
         wanted,
-        scan: Scan::new(Arc::clone(&rules), options),
+        rules: scan.rules(),
+        acts: scan.has_heuristics(),
+        scan: scan.late_by(lateness),
         seen: Seen::new(SEEN),
-        rules,
         told: Vec::new(),
         incidents: of_detect::known(args)?,
         suppressions,
@@ -82,6 +79,8 @@ struct Round<'a> {
     zone: jiff::tz::TimeZone,
     followed: Vec<Followed>,
     rules: Arc<Rules>,
+    /// Whether records are made into acts, for heuristics.
+    acts: bool,
     scan: Scan,
     seen: Seen,
     /// What was told; the last time of each counts.
@@ -97,8 +96,9 @@ impl Round<'_> {
     /// Reads a part of each source; whether there is more.
     fn read(&mut self) -> Result<bool, CliError> {
         let now = SystemClock.now();
-        let (rules, scan, seen) = (&self.rules, &mut self.scan, &mut self.seen);
-        let map = |record: Record| look(rules, record);
+        let (rules, acts) = (&self.rules, self.acts);
+        let (scan, seen) = (&mut self.scan, &mut self.seen);
+        let map = |record: Record| look(rules, acts, record);
         let mut busy = false;
         for (followed, wanted) in self.followed.iter_mut().zip(self.wanted) {
             followed
@@ -116,8 +116,9 @@ impl Round<'_> {
     /// Reads all that there is, and what was held back.
     fn read_rest(&mut self) -> Result<(), CliError> {
         while self.read()? {}
-        let (rules, scan, seen) = (&self.rules, &mut self.scan, &mut self.seen);
-        let map = |record: Record| look(rules, record);
+        let (rules, acts) = (&self.rules, self.acts);
+        let (scan, seen) = (&mut self.scan, &mut self.seen);
+        let map = |record: Record| look(rules, acts, record);
         for followed in &mut self.followed {
             for reader in followed.readers() {
                 take(scan, reader.close(seen, &map));
@@ -151,10 +152,10 @@ impl Round<'_> {
         }
     }
 
-    fn finish(mut self, terminal: &Terminal) -> Detection {
+    fn finish(mut self, terminal: &Terminal) -> (Detection, Option<Heuristics>) {
         self.scan.count_all();
         self.tell(terminal);
-        let mut detection = self.scan.finish();
+        let (mut detection, learned) = self.scan.finish();
         detection.findings = self.told;
         detection.suppressed = self.suppressed.suppressed;
         detection.notices.extend(self.suppressed.notices);
@@ -163,7 +164,7 @@ impl Round<'_> {
             .into_iter()
             .flat_map(Followed::into_tallies)
             .collect();
-        detection
+        (detection, learned)
     }
 }
 

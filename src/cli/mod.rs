@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod forge;
 mod from_live;
+mod heuristics;
 mod incident;
 mod init;
 mod journal;

@@ -222,9 +222,7 @@ impl Collected {
             .into_iter()
             .map(|(cause, gathered)| finding(rules.rule(cause.rule), &cause, gathered))
             .collect();
-        findings.sort_by(|a, b| {
-            (b.level, a.first, &a.fingerprint).cmp(&(a.level, b.first, &b.fingerprint))
-        });
+        sort(&mut findings);
         let beyond = self
             .beyond
             .into_iter()
@@ -235,6 +233,13 @@ impl Collected {
             .collect();
         (findings, beyond)
     }
+}
+
+/// Worst first, then by time.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        (b.level, a.first, &a.fingerprint).cmp(&(a.level, b.first, &b.fingerprint))
+    });
 }
 
 impl Gathered {
@@ -262,7 +267,7 @@ fn reference(met: Met<'_>) -> EventRef {
 }
 
 /// Where it happened: the host, the account, the cluster's log.
-fn scope(record: &Record) -> String {
+pub(super) fn scope(record: &Record) -> String {
     let account = record.body.get("recipientAccountId");
     match (&record.host, account.and_then(serde_json::Value::as_str)) {
         (Some(host), _) => format!("host/{host}"),

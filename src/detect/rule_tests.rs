@@ -124,7 +124,8 @@ fn timed(mut event: Value, format: Option<Format>, place: usize) -> Value {
             &["stageTimestamp", "requestReceivedTimestamp", "timestamp"]
         }
         Some(Format::Suricata) => &["timestamp"],
-        Some(Format::Falco | Format::Ocsf) => &["time"],
+        Some(Format::Falco) => &["time"],
+        Some(Format::Ocsf) => &["time_dt", "time"],
         _ => &[],
     };
     if let (Some(key), Some(map)) = (keys.first(), event.as_object_mut())

@@ -2,7 +2,7 @@
 //!
 //! Flow: [`look`] at each record, side by side → [`Scan::take`] the answers in the order in which they were read: single hits
 //! are gathered at once, hits that a correlation counts wait until the watermark has passed them and are then counted by
-//! time → [`Scan::finish`].
+//! time → [`Scan::finish`]. Where heuristics are on, they get what every record says was done.
 //!
 //! Cost: a record that meets no rule costs its evaluation and nothing else. What waits is bounded by bytes.
 //!
@@ -16,6 +16,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::Value;
 
 use super::collect::{self, Collected, Counted, Met};
+use super::heuristics::{Act, Heuristics};
 use super::sigma::{Correlator, Fired, Hit, Limits, Rules};
 use crate::events::formats::event;
 use crate::model::{Detection, Event, EventRef, Finding, Record, RecordPlace, RuleCount, Trust};
@@ -48,6 +49,8 @@ pub struct Looked {
     time: Timestamp,
     /// None when it meets no rule.
     hit: Option<Box<Known>>,
+    /// Where heuristics are on.
+    act: Option<Box<Act>>,
 }
 
 struct Known {
@@ -56,11 +59,12 @@ struct Known {
     hits: Vec<Hit>,
 }
 
-/// Asks the rules of one record.
-pub fn look(rules: &Rules, record: Record) -> Looked {
+/// Asks the rules of one record, and makes an act of it where heuristics are on.
+pub fn look(rules: &Rules, heuristics: bool, record: Record) -> Looked {
     let hits = rules.hits(&record);
     Looked {
         time: record.time,
+        act: heuristics.then(|| Box::new(Act::new(&record, event(&record)))),
         hit: (!hits.is_empty()).then(|| {
             Box::new(Known {
                 event: event(&record),
@@ -71,10 +75,10 @@ pub fn look(rules: &Rules, record: Record) -> Looked {
     }
 }
 
-/// Asks the rules of each of many, side by side; the answers are in their order.
+/// Asks the rules of each of many, side by side and without heuristics; the answers are in their order.
 pub fn look_at_all(rules: &Rules, records: Vec<Record>) -> Vec<Looked> {
     let each = records.into_par_iter();
-    each.map(|record| look(rules, record)).collect()
+    each.map(|record| look(rules, false, record)).collect()
 }
 
 /// A detection in the making.
@@ -83,6 +87,7 @@ pub struct Scan {
     options: ScanOptions,
     correlator: Correlator,
     collected: Collected,
+    heuristics: Option<Heuristics>,
     waiting: BTreeMap<(Timestamp, RecordPlace), Known>,
     waiting_bytes: usize,
     /// The watermark: what is older was counted already.
@@ -102,6 +107,7 @@ impl Scan {
             rules,
             options,
             collected: Collected::new(options.findings),
+            heuristics: None,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
             counted_until: Timestamp::MIN,
@@ -113,12 +119,36 @@ impl Scan {
         }
     }
 
+    /// With heuristics, or without.
+    pub fn with(self, heuristics: Option<Heuristics>) -> Self {
+        Self { heuristics, ..self }
+    }
+
+    /// The same, where a record may come so much later than its time.
+    pub fn late_by(mut self, lateness: SignedDuration) -> Self {
+        self.options.lateness = Some(lateness);
+        self
+    }
+
+    /// What records are asked by.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules)
+    }
+
+    /// Whether it wants acts of records.
+    pub fn has_heuristics(&self) -> bool {
+        self.heuristics.is_some()
+    }
+
     /// Takes the answer of the next record.
     pub fn take(&mut self, looked: Looked) {
         self.newest = self.newest.max(looked.time);
         self.from = Some(self.from.map_or(looked.time, |from| from.min(looked.time)));
         if let Some(known) = looked.hit {
             self.gather(*known);
+        }
+        if let (Some(heuristics), Some(act)) = (&mut self.heuristics, looked.act) {
+            heuristics.take(*act);
         }
         if let Some(lateness) = self.options.lateness {
             let until = self.newest.checked_sub(lateness);
@@ -166,6 +196,9 @@ impl Scan {
             self.count_first();
         }
         self.counted_until = self.counted_until.max(until);
+        if let Some(heuristics) = &mut self.heuristics {
+            heuristics.until(until);
+        }
     }
 
     fn count_first(&mut self) {
@@ -219,7 +252,10 @@ impl Scan {
     /// What is new since this was last asked, while records still come. What was quiet for `quiet` is let go: it is told anew
     /// when it comes again.
     pub fn fresh(&mut self, quiet: SignedDuration) -> Vec<Finding> {
-        let fresh = self.collected.fresh(&self.rules);
+        let mut fresh = self.collected.fresh(&self.rules);
+        if let Some(heuristics) = &mut self.heuristics {
+            fresh.extend(heuristics.fresh(self.newest, quiet));
+        }
         if let Ok(before) = self.newest.checked_sub(quiet) {
             self.collected.forget(before);
         }
@@ -231,12 +267,19 @@ impl Scan {
         self.count_until(Timestamp::MAX);
     }
 
-    /// All records were read: counts what waits, and gives what was found. Sources are the caller's to add.
-    pub fn finish(mut self) -> Detection {
+    /// All records were read: counts what waits, and gives what was found, with the heuristics and what they learned. Sources
+    /// are the caller's to add.
+    pub fn finish(mut self) -> (Detection, Option<Heuristics>) {
         self.count_all();
         let uncounted = self.correlator.uncounted();
-        let (findings, beyond) = self.collected.finish(&self.rules);
+        let (mut findings, beyond) = self.collected.finish(&self.rules);
         let mut notices = Vec::new();
+        if let Some(heuristics) = &mut self.heuristics {
+            let (strange, told) = heuristics.finish();
+            findings.extend(strange);
+            collect::sort(&mut findings);
+            notices.extend(told);
+        }
         let mut notice = |count: u64, words: &str| {
             if count > 0 {
                 notices.push(format!("{count} {words}"));
@@ -250,7 +293,7 @@ impl Scan {
             uncounted.given_up,
             "hits were given up by correlations before their time, since more were open than --memory allows",
         );
-        Detection {
+        let detection = Detection {
             suppressed: Vec::new(),
             findings,
             rules: RuleCount {
@@ -263,7 +306,8 @@ impl Scan {
             from: self.from,
             until: self.from.map(|_| self.newest),
             sources: Vec::new(),
-        }
+        };
+        (detection, self.heuristics)
     }
 }
 

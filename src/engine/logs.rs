@@ -75,7 +75,7 @@ fn read(input: &LogInput<'_>, kept: &mut Kept) -> Detection {
         let looked = look_at_all(&input.rules, records);
         looked.into_iter().for_each(|looked| scan.take(looked));
     });
-    let mut detection = scan.finish();
+    let (mut detection, _) = scan.finish();
     detection.sources = sources;
     detection
 }

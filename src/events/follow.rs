@@ -116,9 +116,7 @@ impl Followed {
                     reader,
                 });
             }
-            Err(
-                error @ (ReadError::Unknown(_) | ReadError::Unread { .. } | ReadError::Io { .. }),
-            ) => {
+            Err(error @ (ReadError::Unknown(_) | ReadError::Io { .. })) => {
                 self.done.push(Tally {
                     source: name,
                     error: Some(error.to_string()),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decode::{Decode, Left, SourceTerms};
-use super::{auditd, cloudtrail, journald, kubernetes, suricata, syslog};
+use super::{auditd, cloudtrail, falco, journald, kubernetes, ocsf, suricata, syslog};
 use crate::model::{Event, Format, Record};
 
 /// A decoder: JSON records stand for themselves, lines of text may need what came before.
@@ -12,17 +12,18 @@ pub enum Decoder {
     Text(Box<dyn Decode>),
 }
 
-/// A new decoder for a source; none for a format that is known and cannot be read.
-pub fn decoder(format: Format, terms: &SourceTerms) -> Option<Decoder> {
-    Some(match format {
+/// A new decoder for a source.
+pub fn decoder(format: Format, terms: &SourceTerms) -> Decoder {
+    match format {
         Format::CloudTrail => Decoder::Json(cloudtrail::decode),
         Format::KubernetesAudit => Decoder::Json(kubernetes::decode),
         Format::Auditd => Decoder::Text(Box::new(auditd::Auditd::new(terms.clone()))),
         Format::Syslog => Decoder::Text(Box::new(syslog::Syslog::new(terms.clone()))),
         Format::Suricata => Decoder::Json(suricata::decode),
         Format::Journald => Decoder::Json(journald::decode),
-        Format::Falco | Format::Ocsf => return None,
-    })
+        Format::Falco => Decoder::Json(falco::decode),
+        Format::Ocsf => Decoder::Json(ocsf::decode),
+    }
 }
 
 /// What a record means, in the form that all sources share.
@@ -34,6 +35,25 @@ pub fn event(record: &Record) -> Event {
         Format::Syslog => syslog::event(record),
         Format::Journald => journald::event(record),
         Format::Suricata => suricata::event(record),
-        Format::Falco | Format::Ocsf => Event::default(),
+        Format::Falco => falco::event(record),
+        Format::Ocsf => ocsf::event(record),
+    }
+}
+
+/// The program that a record tells was started, after the one that started it. Only starts that succeeded.
+pub fn lineage(record: &Record) -> Option<(&str, &str)> {
+    match record.format {
+        Format::Auditd => auditd::lineage(record),
+        Format::Falco => falco::lineage(record),
+        Format::Ocsf => ocsf::lineage(record),
+        _ => None,
+    }
+}
+
+/// Where a record says that its actor was: latitude and longitude, in degrees.
+pub fn location(record: &Record) -> Option<(f64, f64)> {
+    match record.format {
+        Format::Ocsf => ocsf::location(record),
+        _ => None,
     }
 }

@@ -9,6 +9,7 @@
 pub mod auditd;
 pub mod cloudtrail;
 mod decode;
+pub mod falco;
 pub mod follow;
 pub mod formats;
 pub mod frame;
@@ -16,6 +17,7 @@ pub mod journald;
 mod json;
 pub mod kubernetes;
 mod messages;
+pub mod ocsf;
 mod reader;
 mod seen;
 pub mod sniff;

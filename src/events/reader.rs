@@ -43,8 +43,6 @@ pub enum ReadError {
     },
     #[error("{0} is in no format that is known")]
     Unknown(String),
-    #[error("{name} is {format}, which cannot be read")]
-    Unread { name: String, format: Format },
 }
 
 /// A source that is being read.
@@ -109,10 +107,7 @@ impl Reader {
             .trust
             .unwrap_or_else(|| trust_of(format, given.format.is_some()));
         given.terms.trust = trust;
-        let decoder = decoder(format, &given.terms).ok_or_else(|| ReadError::Unread {
-            name: name.clone(),
-            format,
-        })?;
+        let decoder = decoder(format, &given.terms);
         let tally = Tally {
             source: name,
             format: (!empty || given.format.is_some()).then_some(format),

@@ -78,6 +78,8 @@ pub enum FindingSource {
     Rule,
     /// Several records together.
     Correlation,
+    /// Something strange, held against what was learned.
+    Heuristic,
 }
 
 /// The rule that was met.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Format, Known, Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Trust, Vars,
+    Format, HeuristicsConfig, Known, Mode, Selector, SeverityRule, Span, TargetGroup, TargetName,
+    Trust, Vars,
 };
 
 /// Everything in `evenkeel.yaml`. All of it could disarm evenkeel, so all of it comes from a trusted commit.
@@ -22,6 +23,8 @@ pub struct Project {
     pub known: Known,
     /// Logs that `plan` and `reconcile` read.
     pub events: Vec<EventSource>,
+    /// What is learned of acts, if anything.
+    pub heuristics: Option<HeuristicsConfig>,
     /// Globs of paths that no exclusive listing looks at, on every target.
     pub ignore: Vec<String>,
 }

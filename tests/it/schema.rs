@@ -126,6 +126,7 @@ groups:
 guard: {{ {NONE}: 1 }}
 forge: {{ repository: a/b, {NONE}: 1 }}
 trust: {{ {NONE}: 1 }}
+detect: {{ heuristics: {{ rate: {{ {NONE}: 1 }}, impossible_travel: {{ {NONE}: 1 }}, {NONE}: 1 }}, {NONE}: 1 }}
 {NONE}: 1
 "
     );
@@ -143,7 +144,7 @@ trust: {{ {NONE}: 1 }}
         });
         properties(at)
     };
-    let places: [&[&str]; 8] = [
+    let places: [&[&str]; 11] = [
         &[],
         &["metadata"],
         &["targets"],
@@ -152,8 +153,12 @@ trust: {{ {NONE}: 1 }}
         &["guard"],
         &["forge"],
         &["trust"],
+        &["detect"],
+        &["detect", "heuristics"],
+        &["detect", "heuristics", "impossible_travel"],
     ];
-    let held: BTreeSet<_> = places.iter().map(|place| of(place)).collect();
+    let mut held: BTreeSet<_> = places.iter().map(|place| of(place)).collect();
+    held.insert(properties(&schema["$defs"]["heuristic"]));
     assert_eq!(held, taken, "{said}");
 }
 

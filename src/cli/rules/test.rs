@@ -157,7 +157,7 @@ fn of_case(
     let mut reader = Reader::new(opened, given).map_err(|error| error.to_string())?;
     let mut scan = Scan::new(Arc::clone(rules), ScanOptions::default());
     let mut seen = Seen::new(1024);
-    while let Some(looked) = reader.next(&mut seen, &|record| look(rules, record)) {
+    while let Some(looked) = reader.next(&mut seen, &|record| look(rules, false, record)) {
         looked.into_iter().for_each(|looked| scan.take(looked));
     }
     let tally = reader.into_tally();
@@ -172,6 +172,7 @@ fn of_case(
         .collect();
     let detection = scan.finish();
     let titles = detection
+        .0
         .findings
         .iter()
         .filter_map(|finding| Some(finding.rule.as_ref()?.title.as_str()));

@@ -90,3 +90,12 @@ fn object(body: &Value, action: &str) -> Option<Object> {
         .or_else(|| named("unit", text("unit")))
         .or_else(|| named("user", text("acct")))
 }
+
+/// The program that was started and the one that started it. Pure.
+pub fn lineage(record: &Record) -> Option<(&str, &str)> {
+    let body = &record.body;
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    text("syscall").filter(|call| call.starts_with("execve"))?;
+    let succeeded = body.get("success") == Some(&Value::Bool(true));
+    succeeded.then(|| Some((text("parent_exe")?, text("exe")?)))?
+}

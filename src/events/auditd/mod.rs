@@ -24,5 +24,5 @@ mod syscalls;
 mod tests;
 mod value;
 
-pub use event::event;
+pub use event::{event, lineage};
 pub use join::Auditd;

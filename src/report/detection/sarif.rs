@@ -10,7 +10,7 @@ use serde_sarif::sarif::{
     ResultLevel, Run, RunAutomationDetails, Sarif, Tool, ToolComponent,
 };
 
-use crate::model::{Detection, Finding, Level};
+use crate::model::{Detection, Finding, FindingSource, Level};
 use crate::report::escape::{self, clipped, sarif as plain};
 use crate::report::sarif::{SCHEMA, percent_encoded, suppression_of};
 
@@ -125,8 +125,12 @@ fn rule(id: String, finding: &Finding) -> ReportingDescriptor {
             .iter()
             .map(|id| format!("attack/{}", clipped(id, MAX_NAME))),
     );
+    let more = match finding.source {
+        FindingSource::Heuristic => "docs/heuristics.md says what it was held against",
+        _ => "evenkeel rules explain tells what the rule looks for and what else meets it",
+    };
     let help = format!(
-        "{}. Look at who did it and whether it was meant; evenkeel rules explain tells what the rule looks for and what else meets it.",
+        "{}. Look at who did it and whether it was meant; {more}.",
         title(finding)
     );
     ReportingDescriptor::builder()

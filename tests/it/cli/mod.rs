@@ -8,6 +8,7 @@ mod events;
 mod exemptions;
 mod from_live;
 mod guard;
+mod heuristics;
 mod hidden;
 mod incident;
 mod intended;

@@ -131,7 +131,7 @@ enum Target {
     Address,
 }
 
-/// A canary's name, and two entries about places that their lines do not have.
+/// A canary's name, and two entries about places, which are a heuristic's (`heuristics.rs`).
 const LEFT_OUT: [&str; 3] = [
     "ssh-generic-test",
     "sshd-impossible-travel",

@@ -114,7 +114,7 @@ pub fn decode(format: &str, events: &[Json]) -> Vec<Record> {
     let mut records = Vec::new();
     let mut left = Vec::new();
     let numbered = events.iter().zip(1..);
-    match decoder(format, &terms()).expect("a decoder") {
+    match decoder(format, &terms()) {
         Decoder::Json(decode) => {
             for (event, line) in numbered {
                 let mut event = event.clone();

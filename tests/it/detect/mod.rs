@@ -4,6 +4,7 @@ mod aws;
 mod benign;
 mod crowdsec;
 mod evaluate;
+mod heuristics;
 mod kubernetes;
 mod rule_tests;
 mod rules;

@@ -58,3 +58,9 @@ fn rules_for_linux_hold() {
 fn rules_for_networks_hold() {
     hold("network");
 }
+
+// Goal: as above.
+#[test]
+fn rules_for_alerts_hold() {
+    hold("alerts");
+}

@@ -1,3 +1,4 @@
 //! Logs as they were recorded, made into records and events.
 
+mod alerts;
 mod host_logs;
