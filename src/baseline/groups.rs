@@ -145,7 +145,7 @@ fn name(
     Some(name)
 }
 
-fn by_labels(node: &Yaml, targets: &[Named<'_>], problems: &mut Problems) -> Vec<usize> {
+pub(super) fn by_labels(node: &Yaml, targets: &[Named<'_>], problems: &mut Problems) -> Vec<usize> {
     let before = problems.0.len();
     let wanted = vars::labels(node, problems);
     if problems.0.len() > before {

@@ -26,6 +26,7 @@ mod render;
 mod repo;
 mod selector;
 mod settings;
+mod severity;
 mod source;
 mod terms;
 mod vars;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::groups::{self, Grouped, Named};
 use super::layout::{PROJECT, RESERVED};
 use super::source::about_file;
-use super::{connection, settings, terms, vars};
+use super::{connection, settings, severity, terms, vars};
 use crate::document::{Fields, Yaml, suggest};
 use crate::model::{
     GuardConfig, Mode, Problems, Project, ProviderKind, Span, Target, TargetGroup, TargetName, Vars,
@@ -69,6 +69,10 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
         .unwrap_or_default();
     let Grouped { groups, vars } = groups::decode(fields.take("groups"), &named, problems);
     let directories = by_directory(&named, &groups);
+    let severity = fields
+        .take("detect")
+        .map(|node| severity::decode(node, &named, problems))
+        .unwrap_or_default();
     let mut vars: BTreeMap<_, _> = named.into_iter().map(|one| one.name).zip(vars).collect();
     for target in &mut targets {
         target.vars = vars.remove(&target.name.0).unwrap_or_default();
@@ -97,6 +101,7 @@ fn decode_project(doc: &Yaml, problems: &mut Problems) -> Decoded {
             guard: guard.unwrap_or_default(),
             forge,
             trust: trust.unwrap_or_default(),
+            severity,
             ignore: ignore.unwrap_or_default(),
         }),
         directories,

@@ -377,6 +377,13 @@ pub struct DetectArgs {
     /// is named (cloudtrail, kubernetes-audit, auditd, syslog, journald, falco, suricata, ocsf). May be given again.
     #[arg(long, required = true, value_name = "[FORMAT=]PATH")]
     pub events: Vec<String>,
+    /// Reads on as files grow, are rotated or come into a folder, and tells each finding once when it is made, until it is
+    /// interrupted.
+    #[arg(long)]
+    pub follow: bool,
+    /// With --follow: how much later than its time a record may come and still count for a correlation in its place.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, requires = "follow")]
+    pub lateness: Duration,
     /// Sigma rules: a file, or a folder with all below it. Default: rules/ of the baseline. May be given again.
     #[arg(long, value_name = "PATH")]
     pub rules: Vec<PathBuf>,
@@ -421,8 +428,16 @@ pub struct DetectArgs {
     /// What is beyond this in one source, in MiB and unpacked, is left out and told.
     #[arg(long, value_name = "MIB", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub max_source: u64,
-    #[command(flatten)]
-    pub output: OutputArgs,
+    /// Also writes reports: sarif=FILE,json=FILE,ocsf=FILE.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<String>,
+    /// The lowest level of a finding that gives exit code 3 (informational to critical), or not-evaluated, refused or error to let
+    /// what could not be read pass, or both with a comma.
+    #[arg(long, value_name = "LEVEL")]
+    pub fail_on: Option<String>,
+    /// Exits with 0 whatever was found; errors still exit with 1.
+    #[arg(long)]
+    pub exit_zero: bool,
     /// How to print the result.
     #[arg(long, value_enum, default_value = "text")]
     pub format: DetectFormat,
@@ -491,6 +506,9 @@ pub struct RulesArgs {
 pub enum DetectFormat {
     Text,
     Json,
+    Sarif,
+    /// OCSF 1.2 Detection Findings, one a line.
+    Ocsf,
 }
 
 /// How far a source is believed.

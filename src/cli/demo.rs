@@ -60,16 +60,16 @@ impl Stage<'_> {
         self.command(&["plan"], 0).await?;
         self.title("Somebody was here");
         self.tamper()?;
-        self.command(&["plan"], 2).await?;
+        self.command(&["plan"], 3).await?;
         self.title("Put the baseline back, and prove it");
-        self.command(&["reconcile"], 0).await?;
+        self.command(&["reconcile"], 3).await?;
         self.command(&["plan"], 0).await?;
         self.title("Take that back, to look at what was there");
         let run = self.last_run()?;
-        self.command(&["undo", &run], 0).await?;
+        self.command(&["undo", "--reopen", &run], 0).await?;
         let undo = self.last_run()?;
         self.command(&["undo", "--resume", &undo], 0).await?;
-        self.command(&["reconcile"], 0).await?;
+        self.command(&["reconcile"], 3).await?;
         self.command(&["journal", "verify"], 0).await?;
         if args.scenarios.is_dir() {
             self.title("A drill: recorded incidents against the same engine, in simulated time");

@@ -2,7 +2,8 @@
 //!
 //! Flow: rules (of the baseline's commit, or named) and sources → each source is read to its end → findings → exit code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -10,43 +11,73 @@ use jiff::tz::TimeZone;
 use super::CliError;
 use super::args::{BaselineArgs, DetectArgs, DetectFormat};
 use super::context::{Doubt, Place};
+use super::follow;
 use super::output::Terminal;
+use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
 use crate::clock::SystemClock;
 use crate::detect::scan::{Scan, ScanOptions, look};
 use crate::detect::sigma::{Limits, Options, Rules};
 use crate::engine::Facts;
 use crate::events::frame::Bounds;
-use crate::events::source::{self, Wanted};
+use crate::events::source::{self, Opened, Wanted};
 use crate::events::{Given, Reader, Seen, SourceTerms};
 use crate::model::{Detection, Tally, Trust};
 use crate::ports::Clock;
 use crate::report::{FailOn, detection};
 
 /// How many records are remembered, to know those that are delivered twice.
-const SEEN: usize = 1 << 20;
+pub(super) const SEEN: usize = 1 << 20;
 /// About how many bytes a hit takes that a correlation holds.
 const HIT_BYTES: usize = 512;
 
 /// Reads the sources and says what was found.
-pub fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let fail_on = match &args.output.fail_on {
+pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError> {
+    let fail_on = match &args.fail_on {
         None => FailOn::default(),
-        Some(level) => level.parse().map_err(|error| CliError::of(&error))?,
+        Some(level) => FailOn::from_str(level).map_err(|error| CliError::of(&error))?,
     };
+    let reports = reports(&args.report)?;
     let wanted = wanted(args)?;
     let found = rules(args, terminal)?;
-    let mut detection = in_pool(args.threads, || scan(args, &wanted, found.loaded.rules))??;
-    detection.rules.left_out = found.left_out;
-    let code = detection::code(&detection, fail_on, args.output.exit_zero);
-    match args.format {
-        DetectFormat::Json => terminal.out(&detection::json::render(&detection, code)),
-        DetectFormat::Text => {
-            let style = terminal.style(args.output.show_content);
-            terminal.out(&detection::text::render(&detection, &style));
+    let mut detection = match args.follow {
+        false => {
+            let rules = Arc::new(found.loaded.rules);
+            pool(args.threads)?.install(|| scan(args, &wanted, &rules))?
         }
+        true => follow::run(args, &wanted, found.loaded.rules, terminal).await?,
+    };
+    detection.rules.left_out = found.left_out;
+    let code = detection::code(&detection, fail_on, args.exit_zero);
+    let render = |format| match format {
+        DetectFormat::Json => detection::json::render(&detection, code),
+        DetectFormat::Sarif => detection::sarif::render(&detection, code),
+        DetectFormat::Ocsf => detection::ocsf::render(&detection),
+        DetectFormat::Text => detection::text::render(&detection, &terminal.style(false)),
+    };
+    match args.follow {
+        // Its findings were told when they were made.
+        true => follow::end(&detection, args.format, terminal),
+        false => terminal.out(&render(args.format)),
+    }
+    for (format, path) in reports {
+        write_file(&path, render(format).as_bytes())?;
     }
     Ok(code)
+}
+
+/// The reports that are wanted beside the result, understood before anything is read.
+fn reports(wishes: &[String]) -> Result<Vec<(DetectFormat, PathBuf)>, CliError> {
+    wishes
+        .iter()
+        .map(|wish| match wish.split_once('=') {
+            Some(("sarif", path)) if !path.is_empty() => Ok((DetectFormat::Sarif, path.into())),
+            Some(("ocsf", path)) if !path.is_empty() => Ok((DetectFormat::Ocsf, path.into())),
+            Some(("json", path)) if !path.is_empty() => Ok((DetectFormat::Json, path.into())),
+            _ => Err(CliError::new(format!("--report {wish} is not KIND=FILE"))
+                .hint("the reports of detect are sarif=FILE, json=FILE and ocsf=FILE")),
+        })
+        .collect()
 }
 
 fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
@@ -54,7 +85,7 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
     args.events
         .iter()
         .map(|text| {
-            let wanted: Wanted = text.parse().map_err(|error| CliError::of(&error))?;
+            let wanted: Wanted = Wanted::from_str(text).map_err(|error| CliError::of(&error))?;
             Ok(Wanted {
                 host: host.clone(),
                 trust: args.trust.map(Trust::from),
@@ -89,37 +120,53 @@ fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
     files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
 }
 
-/// Runs with so many threads.
-fn in_pool<T: Send>(
-    threads: Option<usize>,
-    work: impl FnOnce() -> T + Send,
-) -> Result<T, CliError> {
-    let pool = rayon::ThreadPoolBuilder::new()
+/// So many threads, at the work of which results are the same for any number.
+pub(super) fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, CliError> {
+    rayon::ThreadPoolBuilder::new()
         .num_threads(threads.unwrap_or(0))
         .build()
-        .map_err(|error| CliError::new(format!("failed to start threads: {error}")))?;
-    Ok(pool.install(work))
+        .map_err(|error| CliError::new(format!("failed to start threads: {error}")))
 }
 
-fn scan(args: &DetectArgs, wanted: &[Wanted], rules: Rules) -> Result<Detection, CliError> {
-    let rules = Arc::new(rules);
+/// How much is kept.
+pub(super) fn options(args: &DetectArgs) -> ScanOptions {
     let bytes = (args.memory as usize) << 20;
-    let mut scan = Scan::new(
-        Arc::clone(&rules),
-        ScanOptions {
-            waiting_bytes: bytes / 2,
-            limits: Limits {
-                max_hits: bytes / 2 / HIT_BYTES,
-                ..Limits::default()
-            },
-            ..ScanOptions::default()
+    ScanOptions {
+        waiting_bytes: bytes / 2,
+        limits: Limits {
+            max_hits: bytes / 2 / HIT_BYTES,
+            ..Limits::default()
         },
-    );
+        ..ScanOptions::default()
+    }
+}
+
+/// How a source is read.
+pub(super) fn given(args: &DetectArgs, wanted: &Wanted, zone: &TimeZone, opened: &Opened) -> Given {
+    Given {
+        format: wanted.format,
+        trust: wanted.trust,
+        terms: SourceTerms {
+            name: Arc::clone(&opened.name),
+            trust: Trust::Unauthenticated,
+            host: wanted.host.clone(),
+            zone: zone.clone(),
+            until: opened.written.unwrap_or_else(|| SystemClock.now()),
+        },
+        bounds: Bounds {
+            line: (args.max_line as usize) << 10,
+            source: args.max_source << 20,
+        },
+    }
+}
+
+fn scan(args: &DetectArgs, wanted: &[Wanted], rules: &Arc<Rules>) -> Result<Detection, CliError> {
+    let mut scan = Scan::new(Arc::clone(rules), options(args));
     let mut seen = Seen::new(SEEN);
     let mut tallies = Vec::new();
     for wanted in wanted {
         for file in source::files(wanted).map_err(|error| CliError::of(&error))? {
-            tallies.push(read(args, wanted, &file, &rules, &mut seen, &mut scan)?);
+            tallies.push(read(args, wanted, &file, rules, &mut seen, &mut scan)?);
         }
     }
     let mut detection = scan.finish();
@@ -149,21 +196,7 @@ fn read(
         Ok(opened) => opened,
         Err(error) => return lost(&error),
     };
-    let given = Given {
-        format: wanted.format,
-        trust: wanted.trust,
-        terms: SourceTerms {
-            name: Arc::clone(&opened.name),
-            trust: Trust::Unauthenticated,
-            host: wanted.host.clone(),
-            zone: zone(args)?,
-            until: opened.written.unwrap_or_else(|| SystemClock.now()),
-        },
-        bounds: Bounds {
-            line: (args.max_line as usize) << 10,
-            source: args.max_source << 20,
-        },
-    };
+    let given = given(args, wanted, &zone(args)?, &opened);
     let mut reader = match Reader::new(opened, given) {
         Ok(reader) => reader,
         Err(error) => return lost(&error),
@@ -174,7 +207,7 @@ fn read(
     Ok(reader.into_tally())
 }
 
-fn zone(args: &DetectArgs) -> Result<TimeZone, CliError> {
+pub(super) fn zone(args: &DetectArgs) -> Result<TimeZone, CliError> {
     match &args.zone {
         None => Ok(TimeZone::UTC),
         Some(name) => TimeZone::get(name).map_err(|_| {

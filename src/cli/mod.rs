@@ -14,6 +14,7 @@ mod demo;
 mod detect;
 mod drill;
 mod error;
+mod follow;
 mod forge;
 mod from_live;
 mod init;
@@ -84,7 +85,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Result<u8, CliError>
             None => plan::run(&args.common, terminal).await,
         },
         Command::Reconcile(args) => reconcile::run(&args, terminal).await,
-        Command::Detect(args) => detect::run(&args, terminal),
+        Command::Detect(args) => detect::run(&args, terminal).await,
         Command::Rules { command } => rules::run(&command, terminal),
         Command::Adopt(args) => adopt::run(&args, terminal).await,
         Command::Undo(args) => undo::run(&args, terminal).await,
@@ -138,7 +139,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Rules { command } => command.at().format,
         Command::Detect(args) => match args.format {
             args::DetectFormat::Text => args::Format::Text,
-            args::DetectFormat::Json => args::Format::Json,
+            _ => args::Format::Json,
         },
         Command::Trust { command } => command.baseline().format,
         Command::Worker { command } => command.on().baseline.format,

@@ -48,6 +48,7 @@ struct Cause {
     scope: String,
 }
 
+#[derive(Clone)]
 struct Gathered {
     actor: Option<Actor>,
     trust: Trust,
@@ -68,6 +69,8 @@ pub struct Collected {
     by_rule: BTreeMap<RuleIndex, usize>,
     /// Hits that would have been findings of their own beyond the bound.
     beyond: BTreeMap<RuleIndex, u64>,
+    /// What was found since it was last asked for.
+    fresh: Vec<Cause>,
 }
 
 /// A record, and what it means.
@@ -97,6 +100,7 @@ impl Collected {
             found: BTreeMap::new(),
             by_rule: BTreeMap::new(),
             beyond: BTreeMap::new(),
+            fresh: Vec::new(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Collected {
                 return None;
             }
             *of_rule += 1;
+            self.fresh.push(cause.clone());
         }
         let most = self.bounds.names;
         let gathered = self.found.entry(cause).or_insert_with(|| Gathered {
@@ -185,6 +190,29 @@ impl Collected {
         let addresses = met.event.addresses.iter().take(room).cloned();
         gathered.addresses.extend(addresses);
         Some(gathered)
+    }
+
+    /// The findings that are new since this was last asked, as they are now.
+    pub fn fresh(&mut self, rules: &Rules) -> Vec<Finding> {
+        std::mem::take(&mut self.fresh)
+            .into_iter()
+            .filter_map(|cause| {
+                let gathered = self.found.get(&cause)?.clone();
+                Some(finding(rules.rule(cause.rule), &cause, gathered))
+            })
+            .collect()
+    }
+
+    /// Lets go of findings whose last record is older than this; what comes later is a finding anew.
+    pub fn forget(&mut self, before: Timestamp) {
+        let by_rule = &mut self.by_rule;
+        self.found.retain(|cause, gathered| {
+            let stays = gathered.last >= before;
+            if !stays && let Some(count) = by_rule.get_mut(&cause.rule) {
+                *count -= 1;
+            }
+            stays
+        });
     }
 
     /// The findings, worst first, then by time; and what was beyond the bounds, by rule.
@@ -253,6 +281,7 @@ fn rule_ref(rule: &Rule) -> RuleRef {
 fn finding(rule: &Rule, cause: &Cause, gathered: Gathered) -> Finding {
     let fingerprint = Finding::fingerprint(rule.key(), Some(&cause.by), &cause.scope);
     let mut targets: Vec<_> = gathered.targets.into_iter().collect();
+    targets.retain(|target| *target != cause.scope);
     targets.insert(0, cause.scope.clone());
     let controls = rule.attributes.get("controls").cloned().unwrap_or_default();
     Finding {

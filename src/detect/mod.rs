@@ -5,7 +5,9 @@
 //!
 //! **Invariant:** no I/O, clock or chance. The time is what the records say, and one order of records gives one result.
 
+pub mod attribution;
 pub mod collect;
+pub mod drift;
 pub mod fields;
 pub mod rule_tests;
 pub mod scan;

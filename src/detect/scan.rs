@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::collect::{self, Collected, Counted, Met};
 use super::sigma::{Correlator, Fired, Hit, Limits, Rules};
 use crate::events::formats::event;
-use crate::model::{Detection, Event, EventRef, Record, RecordPlace, RuleCount, Trust};
+use crate::model::{Detection, Event, EventRef, Finding, Record, RecordPlace, RuleCount, Trust};
 
 /// How much is kept, and how long is waited.
 #[derive(Clone, Copy, Debug)]
@@ -209,9 +209,24 @@ impl Scan {
         }
     }
 
+    /// What is new since this was last asked, while records still come. What was quiet for `quiet` is let go: it is told anew
+    /// when it comes again.
+    pub fn fresh(&mut self, quiet: SignedDuration) -> Vec<Finding> {
+        let fresh = self.collected.fresh(&self.rules);
+        if let Ok(before) = self.newest.checked_sub(quiet) {
+            self.collected.forget(before);
+        }
+        fresh
+    }
+
+    /// No earlier record is expected: counts all that waits.
+    pub fn count_all(&mut self) {
+        self.count_until(Timestamp::MAX);
+    }
+
     /// All records were read: counts what waits, and gives what was found. Sources are the caller's to add.
     pub fn finish(mut self) -> Detection {
-        self.count_until(Timestamp::MAX);
+        self.count_all();
         let uncounted = self.correlator.uncounted();
         let (findings, beyond) = self.collected.finish(&self.rules);
         let mut notices = Vec::new();

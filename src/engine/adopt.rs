@@ -67,7 +67,11 @@ impl Engine<'_> {
         let (wanted, looked) = look::survey(self.providers, &baseline, cycle.exemptions, now, more)
             .await
             .map_err(EngineError::Problems)?;
-        let (drifts, mut problems) = choose(input.words, &looked.comparison, cycle.findings);
+        let (drifts, mut problems) = choose(
+            input.words,
+            &looked.comparison,
+            &cycle.findings_in(&looked.comparison),
+        );
         let files = compose(&drifts, &looked, cycle.files, &mut problems);
         if !problems.is_empty() {
             return Err(EngineError::NotAdopted(problems));

@@ -11,11 +11,13 @@ use super::facts::{Facts, PLANNED, VERIFIED_CLEAN};
 use super::look::{self, Looked, Wanted};
 use super::propose::Asked;
 use super::stored::Stored;
+use crate::detect::drift::{self, Severity};
 use crate::document::Declared;
 use crate::guard::{ApprovalState, Situation, guard};
 use crate::model::{
-    Approval, BaselineInfo, Command, Digest, Exemption, Finding, GroupResult, Plan, Problems,
-    Project, Recovered, RunId, RunReport, StepResult, TargetInfo, TargetName, Verdict,
+    Approval, BaselineInfo, Command, Comparison, Digest, Exemption, Finding, GroupResult,
+    OBSERVER_DISAGREES, Plan, Problems, Project, Recovered, RunId, RunReport, SignatureState,
+    StepResult, TargetInfo, TargetName, Verdict,
 };
 use crate::plan::plan;
 use crate::ports::{
@@ -40,6 +42,7 @@ pub struct CycleInput<'a> {
     pub declared: &'a BTreeMap<TargetName, Vec<Declared>>,
     pub exemptions: &'a [Exemption],
     pub approvals: &'a [Approval],
+    /// What was found besides drifts.
     pub findings: &'a [Finding],
     pub files: &'a dyn SideFiles,
     /// False for an untrusted revision: nothing live is asked by name.
@@ -79,11 +82,24 @@ pub(super) struct Judged {
     pub asked: Asked,
     pub wanted: Wanted,
     pub looked: Looked,
+    pub findings: Vec<Finding>,
     pub plan: Plan,
     pub verdicts: BTreeMap<Digest, Verdict>,
 }
 
 impl<'a> CycleInput<'a> {
+    /// What the drifts show, with what else was found.
+    pub(super) fn findings_in(&self, comparison: &Comparison) -> Vec<Finding> {
+        let severity = Severity::new(&self.project.severity);
+        let mut findings = drift::findings(comparison, &severity);
+        if self.baseline.signature == SignatureState::Untrusted {
+            // What nobody vouches for says not who may log in.
+            findings.retain(|one| one.indicator == OBSERVER_DISAGREES.name);
+        }
+        drift::merge(&mut findings, self.findings.to_vec());
+        findings
+    }
+
     pub(super) fn baseline_of_targets(&self) -> look::Baseline<'a> {
         look::Baseline {
             declared: self.declared,
@@ -122,6 +138,7 @@ impl Engine<'_> {
                     done.recovered,
                 );
                 if let Some(after) = done.after {
+                    drift::merge(&mut report.findings, input.findings_in(&after.comparison));
                     report.comparison = after.comparison;
                     report.contents.extend(after.contents);
                 }
@@ -212,9 +229,10 @@ impl Engine<'_> {
         let (wanted, looked) = look::survey(self.providers, &baseline, input.exemptions, now, then)
             .await
             .map_err(EngineError::Problems)?;
+        let findings = input.findings_in(&looked.comparison);
         let plan = plan(
             &looked.comparison.drifts,
-            input.findings,
+            &findings,
             input.project.guard.undo_max_bytes,
         );
         let asked = self.ask_forge(input, &facts, &plan, now).await;
@@ -225,6 +243,7 @@ impl Engine<'_> {
             asked,
             wanted,
             looked,
+            findings,
             plan,
             verdicts,
         })
@@ -324,7 +343,7 @@ impl Engine<'_> {
             journal_head: self.store.head().ok().flatten(),
             contents,
             disclosure_key: self.store.disclosure_key(),
-            worst_finding: input.findings.iter().map(|finding| finding.level).max(),
+            findings: judged.findings,
         }
     }
 

@@ -278,9 +278,15 @@ impl Engine<'_> {
             _ => "it needs approval".to_owned(),
         };
         let since = self.first_seen(group)?;
+        let findings: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|it| it.resource.as_ref().is_some_and(|id| named.contains(id)))
+            .collect();
         let case = Case {
             group,
             drifts: &drifts,
+            findings: &findings,
             contents: &report.contents,
             disclosure_key: report.disclosure_key.as_ref(),
             baseline: &report.baseline,

@@ -8,9 +8,11 @@ use super::act::Acting;
 use super::cycle::{CycleInput, Engine, EngineError, failures, new_run_id};
 use super::facts::{Facts, RESUMED, SUSPENDED, Suspended};
 use super::look;
+use crate::detect::drift;
 use crate::guard::guard;
 use crate::model::{
-    Digest, GroupResult, GuardConfig, Mode, Plan, RunId, RunReport, StepResult, Verdict,
+    Digest, GroupResult, GuardConfig, Mode, OBSERVER_DISAGREES, Plan, RunId, RunReport, StepResult,
+    Verdict,
 };
 use crate::ports::ActError;
 use crate::saga::{Purpose, RUN_ENDED, UndoPlan, recover, undo_groups};
@@ -79,6 +81,10 @@ impl Engine<'_> {
                 .push(format!("{} cannot be undone: {}", lost.resource, lost.why));
         }
         let after = look::look(self.providers, &wanted, cycle.exemptions, self.clock.now()).await;
+        // What it brings back was found before; only who hides something is told here.
+        let mut findings = cycle.findings_in(&found);
+        drift::merge(&mut findings, cycle.findings_in(&after.comparison));
+        findings.retain(|one| one.indicator == OBSERVER_DISAGREES.name);
         let mut contents = wanted.contents;
         contents.extend(looked.contents);
         contents.extend(after.contents);
@@ -105,7 +111,7 @@ impl Engine<'_> {
             journal_head: None,
             contents,
             disclosure_key: self.store.disclosure_key(),
-            worst_finding: None,
+            findings,
         })
     }
 

@@ -40,6 +40,9 @@ pub trait Decode: Send {
     /// The source is at its end, or nothing came for a while: what was held back is complete as it is.
     fn end(&mut self, records: &mut Vec<Record>, left: &mut Vec<Left>);
 
+    /// Time goes on for a source that grows: no later record can be much later than this.
+    fn until(&mut self, _until: Timestamp) {}
+
     /// How many lines so far belong to a record that stands at another line. After [`Decode::end`], the lines taken are the
     /// records, these, and what was left.
     fn joined(&self) -> u64 {

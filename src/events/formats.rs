@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::decode::{Decode, Left, SourceTerms};
-use super::{auditd, cloudtrail, journald, kubernetes, syslog};
+use super::{auditd, cloudtrail, journald, kubernetes, suricata, syslog};
 use crate::model::{Event, Format, Record};
 
 /// A decoder: JSON records stand for themselves, lines of text may need what came before.
@@ -19,8 +19,9 @@ pub fn decoder(format: Format, terms: &SourceTerms) -> Option<Decoder> {
         Format::KubernetesAudit => Decoder::Json(kubernetes::decode),
         Format::Auditd => Decoder::Text(Box::new(auditd::Auditd::new(terms.clone()))),
         Format::Syslog => Decoder::Text(Box::new(syslog::Syslog::new(terms.clone()))),
+        Format::Suricata => Decoder::Json(suricata::decode),
         Format::Journald => Decoder::Json(journald::decode),
-        Format::Falco | Format::Suricata | Format::Ocsf => return None,
+        Format::Falco | Format::Ocsf => return None,
     })
 }
 
@@ -32,6 +33,7 @@ pub fn event(record: &Record) -> Event {
         Format::Auditd => auditd::event(record),
         Format::Syslog => syslog::event(record),
         Format::Journald => journald::event(record),
-        Format::Falco | Format::Suricata | Format::Ocsf => Event::default(),
+        Format::Suricata => suricata::event(record),
+        Format::Falco | Format::Ocsf => Event::default(),
     }
 }

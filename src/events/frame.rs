@@ -125,9 +125,44 @@ pub struct Frames {
     cut: Cut,
     head: Vec<u8>,
     ended: bool,
+    idle: bool,
 }
 
 impl Frames {
+    /// Begins to read lines of a source that grows: at its present end it answers
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), and may have more later. It is neither unpacked nor decoded.
+    ///
+    /// # Errors
+    /// When the beginning cannot be read.
+    pub fn following(mut source: Box<dyn Read + Send>, bounds: Bounds) -> io::Result<Self> {
+        let mut head = Vec::with_capacity(HEAD);
+        match source.by_ref().take(HEAD as u64).read_to_end(&mut head) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+        let reader = BufReader::new(Cursor::new(head.clone()).chain(source));
+        Ok(Self {
+            reader,
+            cut: Cut::Lines(Lines::new(bounds.line)),
+            head,
+            ended: false,
+            idle: false,
+        })
+    }
+
+    /// Whether a source that grows had no more the last time.
+    pub fn is_idle(&self) -> bool {
+        self.idle
+    }
+
+    /// No more is expected of a source that grows: what it has of a last line is one.
+    pub fn close(&mut self, batch: &mut Batch) {
+        batch.clear();
+        if !self.ended {
+            self.finish(batch);
+        }
+    }
+
     /// Begins to read. What the bytes are (gzip, UTF-16, lines or a document) is told by their beginning.
     ///
     /// # Errors
@@ -146,6 +181,7 @@ impl Frames {
             cut,
             head,
             ended: false,
+            idle: false,
         })
     }
 
@@ -168,16 +204,21 @@ impl Frames {
         batch
     }
 
-    /// Fills a batch; false when nothing is left.
+    /// Fills a batch; false when nothing is left, or nothing yet of a source that grows.
     ///
     /// # Errors
     /// When the source cannot be read on, or its gzip data are damaged. What was read before stands in the batch.
     pub fn next(&mut self, batch: &mut Batch) -> io::Result<bool> {
         batch.clear();
+        self.idle = false;
         while !self.ended && !batch.is_full() {
             let chunk = match self.reader.fill_buf() {
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.idle = true;
+                    break;
+                }
                 Err(error) => {
                     self.finish(batch);
                     return Err(error);

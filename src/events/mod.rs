@@ -9,6 +9,7 @@
 pub mod auditd;
 pub mod cloudtrail;
 mod decode;
+pub mod follow;
 pub mod formats;
 pub mod frame;
 pub mod journald;
@@ -19,7 +20,9 @@ mod reader;
 mod seen;
 pub mod sniff;
 pub mod source;
+pub mod suricata;
 pub mod syslog;
+pub mod tail;
 
 pub use decode::{Decode, Left, LeftOut, Line, SourceTerms};
 pub use reader::{Given, ReadError, Reader};

@@ -9,6 +9,7 @@
 
 use std::io;
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -55,11 +56,12 @@ pub struct Reader {
     batch: Batch,
     tally: Tally,
     ended: bool,
+    was_idle: bool,
 }
 
 /// A record's time and what was made of it.
 struct Made<T> {
-    time: jiff::Timestamp,
+    time: Timestamp,
     basis: TimeBasis,
     key: Option<Key>,
     line: u64,
@@ -71,23 +73,36 @@ impl Reader {
     ///
     /// # Errors
     /// When the beginning cannot be read, or no record in it is of a known format.
-    pub fn new(opened: Opened, mut given: Given) -> Result<Self, ReadError> {
+    pub fn new(opened: Opened, given: Given) -> Result<Self, ReadError> {
         let name = opened.name.to_string();
-        let frames = Frames::new(opened.bytes, given.bounds).map_err(|source| ReadError::Io {
+        let frames = Frames::new(opened.bytes, given.bounds);
+        Self::of(name, frames, given)
+    }
+
+    /// Begins to read a file that grows, see [`Tail`](super::tail::Tail).
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn following(opened: Opened, given: Given) -> Result<Self, ReadError> {
+        let name = opened.name.to_string();
+        let frames = Frames::following(opened.bytes, given.bounds);
+        Self::of(name, frames, given)
+    }
+
+    fn of(name: String, frames: io::Result<Frames>, mut given: Given) -> Result<Self, ReadError> {
+        let frames = frames.map_err(|source| ReadError::Io {
             name: name.clone(),
             source,
         })?;
         let told = given.format.or_else(|| {
-            frames
-                .beginning()
-                .lines()
-                .find_map(|line| format_of(line.bytes))
+            let beginning = frames.beginning();
+            beginning.lines().find_map(|line| format_of(line.bytes))
         });
         // An empty file is no mistake: a log may have been rotated a moment ago.
         let empty = frames.head().iter().all(u8::is_ascii_whitespace);
         let format = match told {
             Some(format) => format,
-            None if empty => Format::CloudTrail,
+            None if empty => Format::Syslog,
             None => return Err(ReadError::Unknown(name)),
         };
         let trust = given
@@ -100,7 +115,7 @@ impl Reader {
         })?;
         let tally = Tally {
             source: name,
-            format: (!empty).then_some(format),
+            format: (!empty || given.format.is_some()).then_some(format),
             trust: Some(trust),
             ..Tally::default()
         };
@@ -112,7 +127,36 @@ impl Reader {
             batch: Batch::default(),
             tally,
             ended: false,
+            was_idle: false,
         })
+    }
+
+    /// Whether a file that grows had no more the last time.
+    pub fn is_idle(&self) -> bool {
+        self.frames.is_idle()
+    }
+
+    /// Time goes on: what comes now may be as late as this.
+    pub fn until(&mut self, until: Timestamp) {
+        if let Decoder::Text(decoder) = &mut self.decoder {
+            decoder.until(until);
+        }
+    }
+
+    /// What the source is read as.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A file that grows is not read on: what is held back of it is complete as it is.
+    pub fn close<T: Send>(
+        &mut self,
+        seen: &mut Seen,
+        map: &(impl Fn(Record) -> T + Sync),
+    ) -> Vec<T> {
+        self.ended = true;
+        self.frames.close(&mut self.batch);
+        self.results(seen, map)
     }
 
     /// The next results, of up to a batch of lines; none at the end, which includes an end by error (told in the tally).
@@ -125,13 +169,43 @@ impl Reader {
             return None;
         }
         match self.frames.next(&mut self.batch) {
-            Ok(true) => {}
+            Ok(true) => self.was_idle = false,
+            Ok(false) if self.frames.is_idle() => {
+                // A writer may be in the middle of what belongs together: only the second silence in a row is one.
+                let is_silent = std::mem::replace(&mut self.was_idle, true);
+                return Some(if is_silent {
+                    self.let_go(map)
+                } else {
+                    Vec::new()
+                });
+            }
             Ok(false) => self.ended = true,
             Err(error) => {
                 self.ended = true;
                 self.tally.error = Some(error.to_string());
             }
         }
+        Some(self.results(seen, map))
+    }
+
+    /// Nothing came for a while: what a decoder holds back is complete as it is.
+    fn let_go<T: Send>(&mut self, map: &(impl Fn(Record) -> T + Sync)) -> Vec<T> {
+        let Decoder::Text(decoder) = &mut self.decoder else {
+            return Vec::new();
+        };
+        let (mut records, mut left) = (Vec::new(), Vec::new());
+        decoder.end(&mut records, &mut left);
+        self.tally.joined = decoder.joined();
+        for left in left {
+            self.tally.leave(left);
+        }
+        for record in &records {
+            self.tally.record(record.time, record.basis);
+        }
+        records.into_iter().map(map).collect()
+    }
+
+    fn results<T: Send>(&mut self, seen: &mut Seen, map: &(impl Fn(Record) -> T + Sync)) -> Vec<T> {
         self.tally.lines += (self.batch.len() + self.batch.left.len()) as u64;
         for left in self.batch.left.drain(..) {
             self.tally.leave(left);
@@ -145,7 +219,7 @@ impl Reader {
         if let Decoder::Text(decoder) = &self.decoder {
             self.tally.joined = decoder.joined();
         }
-        Some(results)
+        results
     }
 
     /// What was read so far. Complete when [`Self::next`] answered none.

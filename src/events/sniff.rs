@@ -28,11 +28,15 @@ fn of_object(object: &Map<String, Value>) -> Option<Format> {
             .and_then(Value::as_str)
             .is_some_and(|value| value.starts_with(with))
     };
-    if starts("apiVersion", "audit.k8s.io/") {
+    // Webhook backends of old leave `apiVersion` out.
+    let is_event = object.get("kind").is_some_and(|kind| kind == "Event");
+    let old = is_event && !object.contains_key("apiVersion") && has(&["auditID", "verb"]);
+    if old || starts("apiVersion", "audit.k8s.io/") {
         return Some(Format::KubernetesAudit);
     }
     if has(&["eventVersion", "eventSource", "eventName"])
         || has(&["eventID", "eventName", "eventTime"])
+        || has(&["eventID", "eventTime", "insightDetails"])
     {
         return Some(Format::CloudTrail);
     }
@@ -111,7 +115,18 @@ mod tests {
                 r#" {"kind":"Event","apiVersion":"audit.k8s.io/v1"}"#,
                 Some(Format::KubernetesAudit),
             ),
-            (r#"{"kind":"Event","apiVersion":"v1"}"#, None),
+            (
+                r#"{"kind":"Event","auditID":"a","verb":"get"}"#,
+                Some(Format::KubernetesAudit),
+            ),
+            (
+                r#"{"kind":"Event","apiVersion":"v1","auditID":"a","verb":"get"}"#,
+                None,
+            ),
+            (
+                r#"{"eventID":"a","eventTime":"b","insightDetails":{}}"#,
+                Some(Format::CloudTrail),
+            ),
             (
                 r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":"eventVersion"}"#,
                 Some(Format::Journald),

@@ -178,7 +178,8 @@ pub fn open(wanted: &Wanted, file: &Path) -> Result<Opened, SourceError> {
     })
 }
 
-fn open_file(file: &Path, listed: bool) -> std::io::Result<File> {
+/// Opens a file; one that was `listed` below a folder only if it is no link.
+pub(super) fn open_file(file: &Path, listed: bool) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
     if listed {

@@ -17,10 +17,11 @@ use super::lifecycle::Settled;
 use super::marker::{self, Marker};
 use super::text::{bounded, code_span, escape_markdown};
 use crate::model::{
-    BaselineInfo, Change, Contents, Digest, Drift, ForgeConfig, Group, GroupOutcome, GroupResult,
-    RunId, Step, StepResult, TargetInfo, Undo, Verb,
+    BaselineInfo, Change, Contents, Digest, Drift, Finding, ForgeConfig, Group, GroupOutcome,
+    GroupResult, RunId, Step, StepResult, TargetInfo, Undo, Verb,
 };
 use crate::ports::{FileChange, Proposal};
+use crate::report::finding;
 
 mod adoption;
 mod differs;
@@ -39,6 +40,8 @@ pub struct Case<'a> {
     pub group: &'a Group,
     /// The drifts that the group answers.
     pub drifts: &'a [&'a Drift],
+    /// What they show, worst first.
+    pub findings: &'a [&'a Finding],
     /// Contents of both sides, for the diffs of disclosed resources.
     pub contents: &'a Contents,
     /// The key for digests of what is not shown; none before the first run that journals.
@@ -196,6 +199,7 @@ fn body(case: &Case<'_>) -> String {
         code_span(&case.group.target.0)
     );
     summary(case, &mut out);
+    findings(case, &mut out);
     let view = View {
         drifts: case.drifts,
         contents: case.contents,
@@ -230,6 +234,19 @@ fn summary(case: &Case<'_>, out: &mut String) {
         // A reference links the two pull requests at the forge, which is what a reviewer wants here.
         row("Follows", format!("#{number}, for the same cause"));
     }
+    out.push('\n');
+}
+
+/// What speaks for an intruder, before a reviewer looks at anything else.
+fn findings(case: &Case<'_>, out: &mut String) {
+    if case.findings.is_empty() {
+        return;
+    }
+    out.push_str("**Indicators of compromise**: find out who did it before it is put right.\n\n");
+    for one in case.findings.iter().take(MAX_SHOWN) {
+        let _ = writeln!(out, "- {}", escape_markdown(&finding::named_line(one)));
+    }
+    more(out, case.findings.len());
     out.push('\n');
 }
 

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** this module imports nothing of ours and does nothing but hold, order, hash and print data.
 
+mod attribution;
 mod detection;
 mod digest;
 mod drift;
@@ -24,13 +25,14 @@ mod value;
 mod vars;
 mod verdict;
 
+pub use attribution::{Attribution, Authorship, Class, LogCoverage, Silence};
 pub use detection::{Beyond, Detection, RuleCount};
 pub use digest::{Digest, DigestParseError, KeyedDigest};
 pub use drift::{Change, Comparison, Coverage, Drift, Exempted, FieldDrift, NotEvaluated};
 pub use event::{Actor, Event, Format, Object, Outcome, Record, RecordPlace, TimeBasis, Trust};
 pub use finding::{Confidence, EventRef, Finding, FindingSource, Level, RuleRef};
 pub use id::{Address, IdParseError, Kind, ResourceId, RunId, TargetName};
-pub use indicator::{AGREE, Indicator, OBSERVER_DISAGREES, OBSERVERS};
+pub use indicator::*;
 pub use plan::{Group, Plan, Risk, RiskLevel, Step, TERMS, Undo, Verb};
 pub use problem::{Problem, Problems, Span};
 pub use project::{

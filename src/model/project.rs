@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Selector, Span, TargetGroup, TargetName, Vars};
+use super::{Mode, Selector, SeverityRule, Span, TargetGroup, TargetName, Vars};
 
 /// Everything in `evenkeel.yaml`. All of it could disarm evenkeel, so all of it comes from a trusted commit.
 #[derive(Clone, PartialEq, Debug)]
@@ -14,6 +14,8 @@ pub struct Project {
     pub guard: GuardConfig,
     pub forge: Option<ForgeConfig>,
     pub trust: TrustConfig,
+    /// The levels of findings, where they are not the usual ones. The first that fits decides.
+    pub severity: Vec<SeverityRule>,
     /// Globs of paths that no exclusive listing looks at, on every target.
     pub ignore: Vec<String>,
 }

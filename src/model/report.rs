@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Contents, Digest, GroupOutcome, Mode, Plan, RunId, TargetName, Verdict};
+use super::{
+    Comparison, Contents, Digest, Finding, GroupOutcome, Mode, Plan, RunId, TargetName, Verdict,
+};
 
 /// Where the baseline came from.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -106,6 +108,6 @@ pub struct RunReport {
     pub contents: Contents,
     /// The key for digests of content that is not shown; none before the first run that journals.
     pub disclosure_key: Option<[u8; 32]>,
-    /// Whether findings of an indicator of compromise were made, and the worst level.
-    pub worst_finding: Option<super::Level>,
+    /// What was found in this run, worst first: also what is put right at its end, and what an exemption covers.
+    pub findings: Vec<Finding>,
 }

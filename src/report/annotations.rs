@@ -4,10 +4,11 @@
 //!
 //! **Invariant:** exactly one command a line, whatever names and sentences hold.
 
-use crate::model::{Origin, RiskLevel, RunReport};
+use crate::model::{Level, Origin, RiskLevel, RunReport};
 
 use super::entry::{Entry, entries};
 use super::escape::{clipped, workflow_message, workflow_property};
+use super::finding;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE};
 
@@ -26,7 +27,7 @@ struct Annotation {
     message: String,
 }
 
-/// Writes the annotations: errors for what failed and for drift of high risk, warnings for other drift and what could
+/// Writes the annotations: errors for what failed, for grave findings and for drift of high risk, warnings for other drift and what could
 /// not be evaluated, notices for what every reader has to see.
 pub fn render(report: &RunReport) -> String {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -35,15 +36,22 @@ pub fn render(report: &RunReport) -> String {
         title: "evenkeel failed".to_owned(),
         message: clipped(error, MAX_SENTENCE).into_owned(),
     }));
-    errors.extend(report.indicators().into_iter().map(|one| Annotation {
-        at: place(report, &one.drift.origin),
-        title: format!(
-            "{}: {}",
-            one.name,
-            clipped(&one.drift.resource.to_string(), MAX_NAME)
-        ),
-        message: clipped(one.said, MAX_SENTENCE).into_owned(),
-    }));
+    for one in &report.findings {
+        let level = match one.level {
+            Level::Critical | Level::High => &mut errors,
+            Level::Medium | Level::Low | Level::Informational => &mut warnings,
+        };
+        let drift = report.drift_of(one);
+        level.push(Annotation {
+            at: drift.and_then(|drift| place(report, &drift.origin)),
+            title: format!(
+                "{}: {}",
+                one.indicator,
+                clipped(&one.targets.join(", "), MAX_NAME)
+            ),
+            message: clipped(&finding::line(one), MAX_SENTENCE).into_owned(),
+        });
+    }
     for entry in entries(report).iter().filter(|entry| entry.remains) {
         let level = match entry.drift.risk.level {
             RiskLevel::High => &mut errors,

@@ -143,8 +143,13 @@ pub fn doubts(report: &RunReport) -> Vec<Doubt<'_>> {
         .collect();
     let mut by_target: BTreeMap<&TargetName, BTreeMap<&ResourceId, &'static str>> = BTreeMap::new();
     let drifts = report.found.drifts.iter().chain(&report.comparison.drifts);
-    let indicators = report.indicators().into_iter().map(|one| one.drift);
-    for drift in drifts.chain(indicators) {
+    // No exemption makes who hides something believable.
+    let exempted = report.found.exempted.iter();
+    let exempted = exempted.chain(&report.comparison.exempted);
+    let hidden = exempted
+        .map(|it| &it.drift)
+        .filter(|drift| drift.disagreement().is_some());
+    for drift in drifts.chain(hidden) {
         if let Some(why) = why(drift) {
             let evidence = by_target.entry(&drift.resource.target).or_default();
             evidence.insert(&drift.resource, why);

@@ -215,8 +215,13 @@ fn drifted(report: &RunReport) -> BTreeSet<&ResourceId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Comparison, Mode};
+    use crate::model::{Comparison, Finding, Mode, TargetName};
     use crate::report::samples;
+
+    fn finding(level: Level) -> Finding {
+        let id = ResourceId::new(&TargetName("web-1".into()), "File", "x");
+        Finding::on(id, "unlisted-key", level)
+    }
 
     fn plain(report: &RunReport) -> u8 {
         code(report, FailOn::default(), false)
@@ -242,13 +247,13 @@ mod tests {
     #[test]
     fn the_gravest_wins() {
         let mut report = samples::mixed();
-        report.worst_finding = Some(Level::Critical);
+        report.findings = vec![finding(Level::Critical)];
         report.errors.push("the forge did not answer".into());
         for verdict in report.verdicts.values_mut() {
             *verdict = Verdict::Held(HeldBecause::NoJournal);
         }
         assert_eq!(plain(&report), INDICATOR);
-        report.worst_finding = None;
+        report.findings.clear();
         assert_eq!(plain(&report), ERROR);
         report.errors.clear();
         assert_eq!(plain(&report), REFUSED);
@@ -316,7 +321,7 @@ mod tests {
     fn fail_on_and_exit_zero() {
         let fail_on = |text: &str| text.parse::<FailOn>().unwrap();
         let mut report = samples::mixed();
-        report.worst_finding = Some(Level::Medium);
+        report.findings = vec![finding(Level::Medium)];
         assert_eq!(code(&report, FailOn::default(), false), NOT_EVALUATED);
         assert_eq!(code(&report, fail_on("medium"), false), INDICATOR);
         assert_eq!(code(&report, fail_on("refused"), false), CLEAN);

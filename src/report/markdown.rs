@@ -11,6 +11,7 @@ use super::diff::{self, Difference, Side};
 use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
 use super::escape::{clipped, markdown, markdown_code, preformatted};
+use super::finding;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE, counted, number};
 
@@ -44,12 +45,9 @@ pub fn render(report: &RunReport) -> String {
     head(&mut sheet, report);
     sentences(&mut sheet, "\n### Errors\n\n", "error", &report.errors);
     sentences(&mut sheet, "\n", "notice", &report.notices);
-    let indicators = report.indicators().into_iter();
-    let indicators: Vec<_> = indicators
-        .map(|one| format!("{}: {}: {}", one.name, one.drift.resource, one.said))
-        .collect();
+    let found: Vec<_> = report.findings.iter().map(finding::named_line).collect();
     let head = "\n### Indicators of compromise\n\n";
-    sentences(&mut sheet, head, "indicator", &indicators);
+    sentences(&mut sheet, head, "finding", &found);
     not_trusted(&mut sheet, report);
     let (remaining, gone): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.remains);
     table(

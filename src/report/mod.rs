@@ -15,6 +15,7 @@ mod doubt;
 pub mod entry;
 pub mod escape;
 pub mod exit;
+pub mod finding;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::model::{
     Address, BaselineInfo, Blob, Change, Command, Comparison, Contents, Digest, Drift, Exempted,
-    FieldDrift, Fields, Group, GroupOutcome, GroupResult, HeldBecause, Mode, NotEvaluated,
-    Observed, Origin, Plan, PullNote, Reason, ReasonCode, Recovered, ResourceId, Risk, RiskLevel,
-    RunId, RunReport, SignatureState, State, Step, StepOutcome, StepResult, TargetInfo, TargetName,
-    Undo, Value, Verb, Verdict,
+    FieldDrift, Fields, Finding, Group, GroupOutcome, GroupResult, HeldBecause, Level, Mode,
+    NotEvaluated, Observed, Origin, Plan, PullNote, Reason, ReasonCode, Recovered, ResourceId,
+    Risk, RiskLevel, RunId, RunReport, SignatureState, State, Step, StepOutcome, StepResult,
+    TargetInfo, TargetName, Undo, Value, Verb, Verdict,
 };
 
 /// Stands in contents that no other than their own system may know.
@@ -69,10 +69,26 @@ pub fn mixed() -> RunReport {
         clean: report.comparison.clean,
     };
     report.found = report.comparison.clone();
+    report.findings = vec![
+        finding(&report.comparison.drifts[0], "flag-changed", Level::Medium),
+        finding(
+            &report.comparison.exempted[0].drift,
+            "writable-by-others",
+            Level::Low,
+        ),
+    ];
     report.notices = vec![
         "the baseline is unsigned: whoever can push to its branch decides what is right".into(),
     ];
     report
+}
+
+fn finding(drift: &Drift, indicator: &str, level: Level) -> Finding {
+    Finding {
+        attack: vec!["T1222.002".into()],
+        evidence: vec![format!("Something of {} is odd {HOSTILE}", drift.address)],
+        ..Finding::on(drift.resource.clone(), indicator, level)
+    }
 }
 
 /// A reconcile after which everything is right.
@@ -387,7 +403,7 @@ fn report(command: Command, clean: usize) -> RunReport {
         journal_head: None,
         contents: Contents::default(),
         disclosure_key: Some([7; 32]),
-        worst_finding: None,
+        findings: Vec::new(),
     }
 }
 

@@ -15,11 +15,13 @@ use serde_sarif::sarif::{
 };
 
 use crate::model::{
-    Change, Drift, Indicator, Kind, OBSERVER_DISAGREES, Origin, RiskLevel, RunReport,
+    Change, Drift, Finding as Found, Indicator, Kind, Level, OBSERVER_DISAGREES, Origin, RiskLevel,
+    RunReport,
 };
 
 use super::entry::{Entry, entries};
 use super::escape::{self, clipped, sarif as plain, terminal};
+use super::finding;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE};
 
@@ -29,7 +31,7 @@ const MAX_RESULTS: usize = 25_000;
 const MAX_FIELDS: usize = 20;
 /// The most characters of a name.
 const MAX_NAME: usize = 1_000;
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+pub(in crate::report) const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// What a rule is about.
 type RuleKey<'a> = (&'a Kind, Change);
@@ -65,17 +67,12 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         result.suppressions = Some(vec![suppression(&reason)]);
         result
     }));
-    let indicators = report.indicators();
-    let more_rules = indicator_rules(&indicators);
-    results.splice(
-        0..0,
-        indicators.iter().map(|one| {
-            let names = more_rules
-                .iter()
-                .position(|rule| rule.id == indicator_id(one));
-            indicated(report, rules.len() + names.unwrap_or_default(), one)
-        }),
-    );
+    let more_rules = indicator_rules(report);
+    let found = report.findings.iter().map(|one| {
+        let at = more_rules.keys().position(|name| *name == one.indicator);
+        indicated(report, rules.len() + at.unwrap_or_default(), one)
+    });
+    results.splice(0..0, found);
     let left_out = results.len().saturating_sub(MAX_RESULTS);
     results.truncate(MAX_RESULTS);
 
@@ -83,7 +80,13 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         .name("evenkeel")
         .version(env!("CARGO_PKG_VERSION"))
         .semantic_version(env!("CARGO_PKG_VERSION"))
-        .rules(rules.keys().map(rule).chain(more_rules).collect::<Vec<_>>())
+        .rules(
+            rules
+                .keys()
+                .map(rule)
+                .chain(more_rules.into_values())
+                .collect::<Vec<_>>(),
+        )
         .build();
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
@@ -99,57 +102,114 @@ fn document(report: &RunReport, exit_code: u8) -> Sarif {
         .build()
 }
 
-fn indicator_id(one: &Indicator<'_>) -> String {
-    format!("indicator/{}", one.name)
+fn indicator_id(name: &str) -> String {
+    format!("indicator/{}", terminal(name))
 }
 
-/// A rule for each sort of indicator that there is.
-fn indicator_rules(indicators: &[Indicator<'_>]) -> Vec<ReportingDescriptor> {
-    if indicators.is_empty() {
-        return Vec::new();
-    }
+/// A rule for each sort of finding that there is.
+fn indicator_rules(report: &RunReport) -> BTreeMap<&str, ReportingDescriptor> {
+    let found = report.findings.iter();
+    found
+        .map(|one| (one.indicator.as_str(), indicator_rule(one)))
+        .collect()
+}
+
+fn indicator_rule(one: &Found) -> ReportingDescriptor {
+    let known = Indicator::named(&one.indicator);
+    let title = match (known, &one.rule) {
+        (Some(known), _) => known.title,
+        (None, Some(rule)) => &rule.title,
+        (None, None) => &one.indicator,
+    };
+    let title = plain(&clipped(title, MAX_NAME));
+    let help = match one.indicator == OBSERVER_DISAGREES.name {
+        true => "The system was asked for one fact in two ways, again and again, and tells one of them less. Something hides there, as a rootkit does. Look at the system from outside and do not believe what it says of itself.".to_owned(),
+        false => format!(
+            "{title}. Find out who did it and when before it is put right, look at what else they reached, and keep what the run recorded."
+        ),
+    };
+    let level = known.map_or(one.level, |known| known.level);
+    let words = one.indicator.split('-');
+    let name: String = words.flat_map(capitalised).collect();
     let text = |text: &str| MultiformatMessageString::builder().text(text).build();
-    let title = "Two ways to ask the system tell different things";
-    let help = "The system was asked for one fact in two ways, again and again, and tells one of them less. Something hides there, as a rootkit does. Look at the system from outside and do not believe what it says of itself.";
+    let mut properties = tags(&["indicator", "security"]);
+    let all = one.attack.iter().map(|id| format!("external/attack/{id}"));
+    properties.tags.get_or_insert_default().extend(all);
+    properties
+        .additional_properties
+        .insert("security-severity".into(), severity(level).into());
     let mut rule = ReportingDescriptor::builder()
-        .id(format!("indicator/{OBSERVER_DISAGREES}"))
-        .name("ObserverDisagrees")
-        .short_description(text(title))
-        .full_description(text(help))
-        .help(text(help))
-        .properties(tags(&["indicator", "security"]))
+        .id(indicator_id(&one.indicator))
+        .name(name)
+        .short_description(text(&title))
+        .full_description(text(&help))
+        .help(text(&help))
+        .properties(properties)
         .build();
     rule.default_configuration = Some(
         serde_sarif::sarif::ReportingConfiguration::builder()
-            .level(serde_json::json!("error"))
+            .level(serde_json::json!(level_word(level)))
             .build(),
     );
-    vec![rule]
+    rule
 }
 
-fn indicated(report: &RunReport, index: usize, one: &Indicator<'_>) -> Finding {
-    let id = clipped(&one.drift.resource.to_string(), MAX_NAME).into_owned();
-    let text = format!("{id}: {}: {}.", one.name, clipped(one.said, MAX_SENTENCE));
-    let fingerprint = format!("{}:{}", one.drift.fingerprint(), one.name);
-    let place = location(report, &one.drift.origin);
+fn capitalised(word: &str) -> impl Iterator<Item = char> {
+    let mut letters = word.chars().filter(char::is_ascii_alphanumeric);
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters)
+}
+
+/// What code scanning orders alerts by, from 0 to 10.
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::Critical => "9.5",
+        Level::High => "8.0",
+        Level::Medium => "5.5",
+        Level::Low => "3.0",
+        Level::Informational => "0.0",
+    }
+}
+
+fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Critical | Level::High => "error",
+        Level::Medium => "warning",
+        Level::Low | Level::Informational => "note",
+    }
+}
+
+fn indicated(report: &RunReport, index: usize, one: &Found) -> Finding {
+    let id = clipped(&one.targets.join(", "), MAX_NAME).into_owned();
+    let text = format!("{id}: {}.", clipped(&finding::line(one), MAX_SENTENCE));
+    let level = match level_word(one.level) {
+        "error" => ResultLevel::Error,
+        "warning" => ResultLevel::Warning,
+        _ => ResultLevel::Note,
+    };
     let mut result = Finding::builder()
-        .rule_id(indicator_id(one))
+        .rule_id(indicator_id(&one.indicator))
         .rule_index(i64::try_from(index).unwrap_or_default())
-        .level(ResultLevel::Error)
+        .level(level)
         .message(Message::builder().text(plain(&text)).build())
-        .locations(vec![with_name(place, &id)])
         .build();
-    result.partial_fingerprints = Some(
-        [
-            ("evenkeel/v1".to_owned(), fingerprint.clone()),
-            (
-                "primaryLocationLineHash".to_owned(),
-                format!("{fingerprint}:1"),
-            ),
-        ]
-        .into(),
-    );
+    if let Some(drift) = report.drift_of(one) {
+        result.locations = Some(vec![with_name(location(report, &drift.origin), &id)]);
+    }
+    result.partial_fingerprints = Some(fingerprints(&one.fingerprint));
     result
+}
+
+/// GitHub tells alerts apart by the second alone, and would take all extra files of one directory for one.
+fn fingerprints(fingerprint: &str) -> BTreeMap<String, String> {
+    [
+        ("evenkeel/v1".to_owned(), fingerprint.to_owned()),
+        (
+            "primaryLocationLineHash".to_owned(),
+            format!("{fingerprint}:1"),
+        ),
+    ]
+    .into()
 }
 
 fn rule((kind, change): &RuleKey<'_>) -> ReportingDescriptor {
@@ -263,17 +323,7 @@ fn result(
         .message(Message::builder().text(plain(&text)).build())
         .locations(vec![with_name(place, &id)])
         .build();
-    // GitHub tells alerts apart by the second alone, and would take all extra files of one directory for one.
-    result.partial_fingerprints = Some(
-        [
-            ("evenkeel/v1".to_owned(), fingerprint.clone()),
-            (
-                "primaryLocationLineHash".to_owned(),
-                format!("{fingerprint}:1"),
-            ),
-        ]
-        .into(),
-    );
+    result.partial_fingerprints = Some(fingerprints(&fingerprint));
     result
 }
 
@@ -319,7 +369,7 @@ fn location(report: &RunReport, origin: &Origin) -> Location {
 }
 
 /// A path as a relative URI.
-fn percent_encoded(path: &str) -> String {
+pub(in crate::report) fn percent_encoded(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {

@@ -7,6 +7,7 @@ use crate::model::{
 };
 
 use super::escape::{clipped, terminal};
+use super::finding;
 use super::shown::{Disclosure, Shown};
 
 /// The most characters of a value or a sentence on one line.
@@ -97,11 +98,12 @@ pub fn figures(report: &RunReport) -> String {
     if coverage.not_evaluated > 0 {
         parts.push(format!("{} not evaluated", number(coverage.not_evaluated)));
     }
-    format!(
-        "{} ({} coverage)",
-        parts.join(", "),
-        percent(coverage.percent())
-    )
+    let coverage = percent(coverage.percent());
+    let found = match finding::figures(report) {
+        Some(found) => format!(" · {found}"),
+        None => String::new(),
+    };
+    format!("{} ({coverage} coverage){found}", parts.join(", "))
 }
 
 /// Which baseline: `1a2b3c4d`, or how else the files were read.

@@ -95,7 +95,7 @@ impl Saga<'_> {
         })
     }
 
-    /// Takes the finished steps back, newest first.
+    /// Takes the finished steps back, newest first, but for those that are kept.
     async fn unwind(
         &self,
         group: &Group,
@@ -104,10 +104,11 @@ impl Saga<'_> {
         mut result: GroupResult,
     ) -> Result<GroupResult, StoreError> {
         for (at, intent, found) in done.into_iter().rev() {
-            if intent.step.keep {
+            let failed_itself = outcomes[at].result != StepResult::Done;
+            // One that failed itself goes back all the same: it may have been half an answer, or have locked us out.
+            if intent.step.keep && !failed_itself {
                 continue;
             }
-            let failed_itself = outcomes[at].result != StepResult::Done;
             let back = intent.inverse(found);
             match self.step(group, &back, Purpose::Unwind).await? {
                 Progress::Done { .. } | Progress::Already if failed_itself => {}

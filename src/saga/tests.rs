@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use self::rig::{Case, Rig, baseline, cases, tampering};
-use crate::model::{Change, GroupResult, Plan, RunReport};
+use crate::model::{Change, GroupResult, Plan, RunReport, StepResult};
 use crate::providers::host::fs::HostPath;
 use crate::sim::{Fault, Picture};
 
@@ -73,7 +73,7 @@ fn require_old_or_new(smooth: &Smooth, now: &Picture, in_flight: bool) -> TestCa
     Ok(())
 }
 
-/// A group is done whole, or what it touches is as before.
+/// A group is done whole, or what it touches is as before; what was done in answer to an indicator stays done.
 fn require_whole_groups(smooth: &Smooth, report: &RunReport, now: &Picture) -> TestCaseResult {
     for outcome in &report.outcomes {
         let group = smooth.plan.group(&outcome.group).expect("it was planned");
@@ -83,13 +83,16 @@ fn require_whole_groups(smooth: &Smooth, report: &RunReport, now: &Picture) -> T
         }
         for step in &group.steps {
             let path = HostPath::from_address(&step.address).expect("a path");
-            prop_assert_eq!(
-                now.0.get(&path),
-                smooth.tampered.0.get(&path),
-                "{} after {:?}",
-                step.address,
-                outcome
-            );
+            let [is, old, new] =
+                [now, &smooth.tampered, &smooth.converged].map(|picture| picture.0.get(&path));
+            let mut results = outcome.steps.iter();
+            let result = results.find(|it| it.resource == step.resource);
+            let is_done = result.is_some_and(|it| it.result == StepResult::Done);
+            let holds = match step.keep && is_done {
+                true => is == new,
+                false => is == old,
+            };
+            prop_assert!(holds, "{}: {:?} after {:?}", step.address, is, outcome);
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod adopt;
 #[cfg(feature = "github")]
 mod adopt_forge;
+mod attribution;
 mod cli;
 mod detect;
 mod events;
@@ -13,6 +14,7 @@ mod groups;
 mod host;
 mod hostile;
 mod hosts;
+mod indicators;
 mod journal;
 mod kill;
 mod kinds;

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::support::{Project, config};
 
 /// The recording, or none after saying so.
-fn incident() -> Option<PathBuf> {
+pub fn incident() -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/recordings/host/incident-ssh-takeover");
     if !dir.is_dir() {
@@ -32,7 +32,7 @@ fn quoted(value: &Json) -> String {
 }
 
 /// The baseline of a host as a team would write it, from what its git held.
-fn baseline(project: &Project, dir: &Path, host: &str) {
+pub fn baseline(project: &Project, dir: &Path, host: &str) {
     let text = std::fs::read_to_string(dir.join(format!("baseline/{host}/state.json"))).unwrap();
     let state: Json = serde_json::from_str(&text).unwrap();
     let mut out = String::new();
@@ -150,11 +150,17 @@ fn baseline(project: &Project, dir: &Path, host: &str) {
     project.commit("what git held");
 }
 
-fn planned(dir: &Path, host: &str, recordings: [&str; 2]) -> String {
+/// A project that holds the baseline of a host.
+fn project(dir: &Path, host: &str) -> Project {
     let named = config("observe", "").replace("name: host", &format!("name: {host}"));
     let project = Project::new(&named, "");
     std::fs::remove_dir_all(project.repo.join("desired-state/host")).unwrap();
     baseline(&project, dir, host);
+    project
+}
+
+fn planned(dir: &Path, host: &str, recordings: [&str; 2]) -> String {
+    let project = project(dir, host);
     let mut out = String::new();
     for recording in recordings {
         let snapshot = dir.join(recording).display().to_string();
@@ -179,6 +185,94 @@ fn the_recorded_attack_is_told_exactly() {
         "other_host",
         planned(&dir, "h2", ["h2.before.json", "h2.after.json"])
     );
+}
+
+/// Whether what the truth calls a resource is the drift's.
+fn is_it(named: &str, drift: &Json) -> bool {
+    let (sort, name) = named.split_once(':').unwrap();
+    let address = drift["address"].as_str().unwrap();
+    match sort {
+        "file" => address == name,
+        "user" | "package" => address == format!("//{sort}/{name}"),
+        "sysctl" => match name.split_once(".{") {
+            Some((stem, _)) => address.starts_with(&format!("//sysctl/{stem}.")),
+            None => address == format!("//sysctl/{name}"),
+        },
+        // The recording has no sockets and no rules of the running firewall.
+        _ => false,
+    }
+}
+
+// Goal: of a real attack each malicious step that leaves a drift is at least medium, and what an admin, the pipeline and the
+// package manager did is at most low. One benign job stays medium: an admin's file in /etc/cron.d, not committed yet, differs
+// in nothing from an intruder's but in who wrote it, and no drift tells that.
+#[test]
+fn the_recorded_attack_is_told_from_the_rest() {
+    let Some(dir) = incident() else { return };
+    let text = std::fs::read_to_string(dir.join("truth.yaml")).unwrap();
+    let truth: Json = serde_yaml::from_str(&text).unwrap();
+    let mut told = String::new();
+    let mut steps = 0;
+    for (host, recording) in [("h1", "after.json"), ("h2", "h2.after.json")] {
+        let project = project(&dir, host);
+        let snapshot = dir.join(recording).display().to_string();
+        let report = project
+            .run(&["plan", "--format", "json", "--snapshot", &snapshot])
+            .json();
+        let drifts = report["drifts"].as_array().unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let of = |drift: &Json| -> Vec<(String, String)> {
+            let all = findings.iter().filter(|it| it["targets"][0] == drift["id"]);
+            let text = |it: &Json, key: &str| it[key].as_str().unwrap().to_owned();
+            all.map(|it| (text(it, "level"), text(it, "indicator")))
+                .collect()
+        };
+        for step in truth["steps"].as_array().unwrap() {
+            let id = step["id"].as_str().unwrap();
+            let expected = step["expected_drift"].as_array().unwrap().iter();
+            let here = expected.filter(|it| it["host"] == host);
+            let seen: Vec<_> = here
+                .flat_map(|it| {
+                    drifts
+                        .iter()
+                        .filter(|one| is_it(it["resource"].as_str().unwrap(), one))
+                })
+                .collect();
+            if seen.is_empty() {
+                continue;
+            }
+            steps += 1;
+            let found: Vec<_> = seen.iter().flat_map(|drift| of(drift)).collect();
+            let _ = writeln!(told, "{id}: {}", listed(&found));
+            let is_grave = |(level, _): &(String, String)| {
+                ["medium", "high", "critical"].contains(&level.as_str())
+            };
+            match step["malicious"] == true {
+                true => assert!(found.iter().any(is_grave), "{id}: {found:?}"),
+                false if id == "ops-cron" => {
+                    let grave: Vec<_> = found.iter().filter(|it| is_grave(it)).collect();
+                    assert_eq!(grave, [&("medium".into(), "scheduled-job".into())]);
+                }
+                false => assert!(!found.iter().any(is_grave), "{id}: {found:?}"),
+            }
+        }
+        let is_explained = |drift: &Json| {
+            let steps = truth["steps"].as_array().unwrap().iter();
+            let all = steps.flat_map(|step| step["expected_drift"].as_array().unwrap());
+            let mut names = all.map(|it| it["resource"].as_str().unwrap());
+            names.any(|name| is_it(name, drift))
+        };
+        let others = drifts.iter().filter(|drift| !is_explained(drift));
+        let graded: Vec<_> = others.filter(|drift| !of(drift).is_empty()).collect();
+        assert!(graded.is_empty(), "nobody did this: {graded:?}");
+    }
+    assert!(steps >= 12, "{steps}");
+    insta::assert_snapshot!("steps", told);
+}
+
+fn listed(found: &[(String, String)]) -> String {
+    let all = found.iter().map(|(level, name)| format!("{level} {name}"));
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// Each drift with its change and fields.

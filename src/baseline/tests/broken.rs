@@ -41,6 +41,23 @@ fn settings_are_checked() {
             "guard:\n  max_changed_percent: 10%\n",
             "8:24: expected a whole number, found text",
         ),
+        (
+            "detect:\n  severity: [{ indicator: unlisted-kye, level: low }]\n",
+            "8:27: \"unlisted-kye\" is no indicator",
+        ),
+        (
+            "detect:\n  severity: [{ indicator: unlisted-key, level: off }]\n",
+            "8:48: \"off\" is not known here",
+        ),
+        (
+            "detect:\n  severity: [{ indicator: unlisted-key, level: low, labels: { env: prod } }]\n",
+            "8:61: no target has all of these labels",
+        ),
+        (
+            "detect:\n  severity: [{ indicator: unlisted-key, level: low, where: { risk: high } }]\n",
+            "8:60: the level of a finding cannot depend on a risk",
+        ),
+        ("detect:\n  rules: []\n", "8:3: unknown field `rules`"),
         ("guard: []\n", "7:8: expected a map, found a list"),
         ("guard:\n  suspend_after_undo: 24\n", "8:23: 24 has no unit"),
         (

@@ -44,7 +44,7 @@ pub fn run(at: &RulesArgs, terminal: &Terminal) -> Result<u8, CliError> {
             }
             let mut text = format!(
                 "{} of {} can be evaluated\n",
-                rules.all().len(),
+                crate::report::words::counted(rules.all().len(), "rule", "rules"),
                 crate::report::words::counted(texts.len(), "file", "files"),
             );
             for rule in &unreachable {

@@ -15,15 +15,14 @@ impl Read for Slow {
     }
 }
 
-fn cut(bytes: &[u8], bounds: Bounds) -> (Vec<(u64, String)>, Vec<(u64, LeftOut)>) {
+/// Lines, and what was left out, each with its number.
+type Cut = (Vec<(u64, String)>, Vec<(u64, LeftOut)>);
+
+fn cut(bytes: &[u8], bounds: Bounds) -> Cut {
     cut_slowly(bytes, bounds, usize::MAX)
 }
 
-fn cut_slowly(
-    bytes: &[u8],
-    bounds: Bounds,
-    step: usize,
-) -> (Vec<(u64, String)>, Vec<(u64, LeftOut)>) {
+fn cut_slowly(bytes: &[u8], bounds: Bounds, step: usize) -> Cut {
     let source = Box::new(Slow(Cursor::new(bytes.to_vec()), step));
     let mut frames = Frames::new(source, bounds).unwrap();
     let (mut lines, mut left) = (Vec::new(), Vec::new());

@@ -89,6 +89,10 @@ impl Decode for Syslog {
     }
 
     fn end(&mut self, _records: &mut Vec<Record>, _left: &mut Vec<Left>) {}
+
+    fn until(&mut self, until: Timestamp) {
+        self.terms.until = until;
+    }
 }
 
 fn body(header: &Header<'_>, time: Timestamp) -> Map<String, Value> {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Address, Blob, FieldDrift, Fields, Mode, Observed, ResourceId, Risk, RiskLevel, SignatureState,
-    Span, State, StepOutcome, TargetName, Value,
+    Address, Blob, FieldDrift, Fields, Level, Mode, Observed, ResourceId, Risk, RiskLevel,
+    SignatureState, Span, State, StepOutcome, TargetName, Value,
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -124,9 +124,19 @@ impl Fixture {
 
     fn proposal(&self) -> Proposal {
         let drifts: Vec<_> = self.drifts.iter().collect();
+        let found = Finding {
+            attack: vec!["T1556".into()],
+            evidence: vec!["Who is let in differs @all <b>".into()],
+            ..Finding::on(
+                drifts[0].resource.clone(),
+                "login-rules-changed",
+                Level::High,
+            )
+        };
         proposal(&Case {
             group: &self.group,
             drifts: &drifts,
+            findings: &[&found],
             contents: &self.contents,
             disclosure_key: Some(&KEY),
             baseline: &self.baseline,

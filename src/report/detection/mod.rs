@@ -3,6 +3,8 @@
 //! **Invariant:** no text of a log reaches an output unescaped, and the exit code is judged here alone.
 
 pub mod json;
+pub mod ocsf;
+pub mod sarif;
 pub mod text;
 
 use crate::model::Detection;

@@ -43,6 +43,25 @@ pub fn render(detection: &Detection, style: &Style) -> String {
     page.finish()
 }
 
+/// One finding.
+pub fn one(finding: &Finding, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    block(&mut page, finding);
+    page.finish()
+}
+
+/// What was read, after the findings were told one by one.
+pub fn sources(detection: &Detection, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.end();
+    summary(&mut page, detection);
+    for notice in &detection.notices {
+        page.labelled(0, "notice", 6, Ink::Warn, &clipped(notice, MAX_SENTENCE));
+    }
+    read(&mut page, detection);
+    page.finish()
+}
+
 fn summary(page: &mut Page, detection: &Detection) {
     let of = |level: Level| {
         let count = detection.findings.iter().filter(|it| it.level == level);
@@ -72,8 +91,8 @@ fn summary(page: &mut Page, detection: &Detection) {
     }
     page.put(ink, &line);
     let mut rest = format!(
-        " · {} records of {} · {}",
-        number(detection.records()),
+        " · {} of {} · {}",
+        plural(detection.records(), "record", "records"),
         counted(detection.sources.len(), "source", "sources"),
         counted(detection.rules.loaded, "rule", "rules"),
     );
@@ -148,6 +167,10 @@ fn block(page: &mut Page, finding: &Finding) {
     page.labelled(2, "finding", LABEL, Ink::Faint, &sure);
 }
 
+fn plural(count: u64, one: &str, many: &str) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), one, many)
+}
+
 fn names(all: &[String]) -> String {
     let mut shown: Vec<_> = all
         .iter()
@@ -161,11 +184,7 @@ fn names(all: &[String]) -> String {
 }
 
 fn times(finding: &Finding) -> String {
-    let events = counted(
-        usize::try_from(finding.event_count).unwrap_or(usize::MAX),
-        "record",
-        "records",
-    );
+    let events = plural(finding.event_count, "record", "records");
     match (finding.first, finding.last) {
         (Some(first), Some(last)) if first == last => format!("{first}, {events}"),
         (Some(first), Some(last)) => format!("{first} to {last}, {events}"),
@@ -214,23 +233,26 @@ fn read(page: &mut Page, detection: &Detection) {
     }
     if detection.late > 0 {
         let line = format!(
-            "{} records came later than the watermark and counted for no correlation",
-            number(detection.late)
+            "{} later than the watermark, counted for no correlation",
+            plural(detection.late, "record", "records")
         );
         page.labelled(0, "late", 4, Ink::Warn, &line);
     }
 }
 
 fn tally(source: &Tally) -> String {
+    if let (None, Some(error)) = (source.format, &source.error) {
+        return format!("not read: {}", clipped(error, MAX_SENTENCE));
+    }
     let mut line = clipped(&source.source, MAX_NAME).into_owned();
     match (source.format, source.trust) {
         (Some(format), Some(trust)) => line.push_str(&format!(" ({format}, {trust})")),
         _ => line.push_str(" (empty)"),
     }
     line.push_str(&format!(
-        ": {} lines, {} records",
-        number(source.lines),
-        number(source.records)
+        ": {}, {}",
+        plural(source.lines, "line", "lines"),
+        plural(source.records, "record", "records")
     ));
     if source.joined > 0 {
         line.push_str(&format!(", {} lines joined", number(source.joined)));

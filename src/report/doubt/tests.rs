@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::{Exempted, FieldDrift, Fields, Level, OBSERVERS, Observed, Origin, Risk, State};
+use crate::model::{
+    Exempted, FieldDrift, Fields, Finding, OBSERVER_DISAGREES, OBSERVERS, Observed, Origin, Risk,
+    State,
+};
 use crate::report::exit::{self, FailOn};
 use crate::report::samples;
 
@@ -124,8 +127,8 @@ fn restored_is_not_trusted() {
     assert_eq!(doubts(&report), []);
 }
 
-// Goal: who hides something gets no quieter report: an indicator gives exit code 3, also where the resource is exempted and
-// where it was only seen at the beginning, and every format names it.
+// Goal: who hides something gets no quieter report: every format names the finding, and that the target is not to be trusted,
+// also where the resource is exempted.
 #[test]
 fn disagreeing_observers_are_loud_everywhere() {
     let said = "tcp/[::]:1 is hidden from /proc/net\u{1b}[2K";
@@ -133,23 +136,21 @@ fn disagreeing_observers_are_loud_everywhere() {
     let listeners = differing(listeners, OBSERVERS, said.into());
     let mut report = samples::clean();
     assert_eq!(exit::code(&report, FailOn::default(), false), exit::CLEAN);
-    report.found.drifts.push(listeners.clone());
-    assert_eq!(
-        exit::code(&report, FailOn::default(), false),
-        exit::INDICATOR
+    let mut finding = Finding::on(
+        listeners.resource.clone(),
+        OBSERVER_DISAGREES.name,
+        OBSERVER_DISAGREES.level,
     );
-    report.found.drifts.clear();
+    finding.evidence.push(said.to_owned());
+    report.findings.push(finding);
     report.comparison.exempted.push(Exempted {
-        drift: listeners.clone(),
+        drift: listeners,
         exemption: "no-matter".into(),
     });
     assert_eq!(
         exit::code(&report, FailOn::default(), false),
         exit::INDICATOR
     );
-    report.comparison.exempted.clear();
-    report.comparison.drifts.push(listeners);
-    assert_eq!(report.worst(), Some(Level::High));
     let style = crate::report::Style {
         colour: false,
         show_content: false,

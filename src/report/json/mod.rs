@@ -69,7 +69,7 @@ pub fn document(report: &RunReport, exit_code: u8) -> schema::Document {
             seq: report.journal_head.as_ref().map(|(seq, _)| *seq),
         },
         worst_finding: report.worst(),
-        indicators: report.indicators().iter().map(indicator).collect(),
+        findings: report.findings.clone(),
         not_trusted: doubts(report).iter().map(not_trusted).collect(),
     }
 }
@@ -339,17 +339,6 @@ fn pull(pull: &model::PullNote) -> schema::Pull {
         fingerprint: pull.fingerprint.clone(),
         id: pull.resource.clone(),
         what: pull.what.clone(),
-    }
-}
-
-fn indicator(one: &model::Indicator<'_>) -> schema::Indicator {
-    schema::Indicator {
-        indicator: one.name,
-        level: one.level,
-        id: one.drift.resource.to_string(),
-        target: one.drift.resource.target.to_string(),
-        text: one.said.to_owned(),
-        fingerprint: one.drift.fingerprint(),
     }
 }
 

@@ -40,25 +40,10 @@ pub struct Document {
     pub journal: Journal,
     /// The level of the worst finding: `informational` to `critical`.
     pub worst_finding: Option<crate::model::Level>,
-    /// What speaks for a compromise by itself.
-    pub indicators: Vec<Indicator>,
+    /// What speaks for a compromise, worst first: also of what is put right, and of what an exemption covers.
+    pub findings: Vec<crate::model::Finding>,
     /// Targets on which somebody was root, as far as what differed tells.
     pub not_trusted: Vec<NotTrusted>,
-}
-
-/// One indicator of compromise.
-#[derive(Clone, Debug, Serialize)]
-pub struct Indicator {
-    /// `observer-disagrees`: two ways to ask the system tell different things.
-    pub indicator: &'static str,
-    pub level: crate::model::Level,
-    /// The resource that shows it.
-    pub id: String,
-    pub target: String,
-    /// What the system said.
-    pub text: String,
-    /// That of the resource's drift.
-    pub fingerprint: String,
 }
 
 /// One target that is not to be trusted, whatever was put right.

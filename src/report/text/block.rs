@@ -7,6 +7,7 @@ use crate::model::{Change, Drift, FieldDrift, RiskLevel, RunReport, Undo, Value}
 use super::super::diff::{self, Diff, Difference, Line, Side};
 use super::super::entry::Entry;
 use super::super::escape::{clipped, terminal};
+use super::super::finding;
 use super::super::shown::Disclosure;
 use super::super::words::{self, MAX_SENTENCE};
 use super::paint::{Ink, Page};
@@ -33,6 +34,7 @@ pub(super) fn write(
 ) {
     page.end();
     heading(page, report, entry);
+    findings(page, report, entry.drift);
     fields(page, disclosure, entry.drift);
     content(page, disclosure, entry.drift);
     remedy(page, entry);
@@ -68,6 +70,20 @@ fn heading(page: &mut Page, report: &RunReport, entry: &Entry<'_>) {
         },
     );
     page.end();
+}
+
+fn findings(page: &mut Page, report: &RunReport, drift: &Drift) {
+    let all = report.findings.iter();
+    for one in all.filter(|it| it.resource.as_ref() == Some(&drift.resource)) {
+        let line = finding::line(one);
+        page.labelled(
+            2,
+            "finding",
+            LABEL,
+            super::ink(one),
+            &clipped(&line, MAX_SENTENCE),
+        );
+    }
 }
 
 fn fields(page: &mut Page, disclosure: &Disclosure<'_>, drift: &Drift) {

@@ -12,11 +12,12 @@ mod paint;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Command, GroupResult, Mode, RunReport, Verdict};
+use crate::model::{Command, Finding, GroupResult, Level, Mode, RunReport, Verdict};
 
 use super::doubt::{self, doubts};
 use super::entry::{Entry, entries, held, unseen};
 use super::escape::clipped;
+use super::finding;
 use super::shown::{Disclosure, Reader};
 use super::words::{self, MAX_SENTENCE, counted, number};
 
@@ -145,11 +146,46 @@ fn targets(page: &mut Page, report: &RunReport) {
     }
 }
 
-/// What nobody may overlook: indicators of compromise, and whom not to trust any more.
+/// How loud a finding is.
+fn ink(finding: &Finding) -> Ink {
+    match finding.level {
+        Level::Critical | Level::High => Ink::Bad,
+        Level::Medium => Ink::Warn,
+        Level::Low | Level::Informational => Ink::Plain,
+    }
+}
+
+fn most_blocks(page: &Page) -> usize {
+    match page.style.verbose {
+        true => usize::MAX,
+        false => MAX_BLOCKS,
+    }
+}
+
+/// What nobody may overlook: findings that stand beside no drift below, and whom not to trust any more.
 fn indicators(page: &mut Page, report: &RunReport) {
-    for one in report.indicators() {
-        let line = format!("{}: {}: {}", one.name, one.drift.resource, one.said);
-        page.labelled(0, "indicator", 9, Ink::Bad, &clipped(&line, MAX_SENTENCE));
+    let max = most_blocks(page);
+    let entries = entries(report);
+    let shown = entries.iter().take(max);
+    let shown: BTreeSet<_> = shown.map(|entry| &entry.drift.resource).collect();
+    let is_told = |finding: &&Finding| {
+        let resource = finding.resource.as_ref();
+        report.command != Command::Undo && resource.is_some_and(|id| shown.contains(id))
+    };
+    let others: Vec<_> = report.findings.iter().filter(|it| !is_told(it)).collect();
+    for one in others.iter().take(max) {
+        let line = finding::named_line(one);
+        page.labelled(0, "finding", 9, ink(one), &clipped(&line, MAX_SENTENCE));
+    }
+    if others.len() > max {
+        let more = counted(others.len() - max, "more finding", "more findings");
+        page.labelled(
+            0,
+            "finding",
+            9,
+            Ink::Bad,
+            &format!("and {more} (-v shows all)"),
+        );
     }
     for doubt in doubts(report) {
         let line = format!(
@@ -169,11 +205,7 @@ fn drifts(page: &mut Page, report: &RunReport) {
     };
     let disclosure = Disclosure::new(report, reader);
     let entries = entries(report);
-    let max = if page.style.verbose {
-        usize::MAX
-    } else {
-        MAX_BLOCKS
-    };
+    let max = most_blocks(page);
     let mut before = None;
     for entry in entries.iter().take(max) {
         block::write(page, report, &disclosure, entry, before);

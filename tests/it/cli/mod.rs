@@ -3,6 +3,7 @@
 mod check;
 mod commits;
 mod coverage;
+mod detect;
 mod exemptions;
 mod from_live;
 mod guard;

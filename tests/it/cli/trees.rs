@@ -49,7 +49,7 @@ fn a_tree_is_restored_from_the_commit() {
     );
     let run = project.reconcile(0)["run"].as_str().unwrap().to_owned();
     project.plan(0);
-    project.expect(0, &["undo", &run]);
+    project.expect(0, &["undo", "--reopen", &run]);
     assert_eq!(facts(&project.path("opt")), before);
 }
 

@@ -109,6 +109,18 @@ const SCENARIOS: &[(&str, &str, &str, Target)] = &[
         "ssh_no_common_algorithm",
         Target::Group,
     ),
+    (
+        "suricata-major-severity",
+        "network",
+        "suricata_severe_alert",
+        Target::Address,
+    ),
+    (
+        "suricata-high-medium-severity",
+        "network",
+        "suricata_several_alerts",
+        Target::Group,
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -143,6 +155,7 @@ fn records(entry: &Json) -> Option<Vec<Record>> {
     let texts = || lines.clone().map(Json::from).collect::<Vec<_>>();
     let (format, events) = match entry["log_type"].as_str().unwrap() {
         "aws-cloudtrail" => ("cloudtrail", objects()),
+        "suricata-evelogs" => ("suricata", objects()),
         "k8s-audit" => ("kubernetes-audit", objects()),
         "auditd" => ("auditd", texts()),
         "syslog" => ("syslog", texts()),

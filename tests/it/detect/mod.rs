@@ -1,5 +1,6 @@
 //! Findings, from records that others wrote, from our own rules' tests, and none from a benign stream.
 
+mod aws;
 mod benign;
 mod crowdsec;
 mod evaluate;

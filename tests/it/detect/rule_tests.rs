@@ -52,3 +52,9 @@ fn rules_for_aws_hold() {
 fn rules_for_linux_hold() {
     hold("linux");
 }
+
+// Goal: as above.
+#[test]
+fn rules_for_networks_hold() {
+    hold("network");
+}

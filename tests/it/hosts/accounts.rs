@@ -81,7 +81,7 @@ fn strangers_go_and_come_back() {
     let good = files(&host);
     sh(&host, ATTACK);
     let bad = files(&host);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     assert!(!plan.to_string().contains("$6$evil"));
     assert_eq!(
         drifts(&plan),
@@ -97,13 +97,13 @@ fn strangers_go_and_come_back() {
             "h2/User/alice",
         ]
     );
-    let done = fleet.json(2, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(
         drifts(&done),
         ["h2/Accounts/people/sudo", "h2/Group/sudo"],
         "{done}"
     );
-    let said = fleet.run(&["plan"]).expect(2).stdout;
+    let said = fleet.run(&["plan"]).expect(3).stdout;
     assert!(said.contains("/etc/sudoers.d/zz-shop)"), "{said}");
     assert!(said.contains("helpers stands for the number"), "{said}");
     for gone in ["sysd", "mallory", "ghost"] {
@@ -137,7 +137,7 @@ fn strangers_go_and_come_back() {
         sh(&host, "cut -d: -f1,3- /root/passwd.good")
     );
     sh(&host, "groupadd -o -g 27 helpers");
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(files(&host), bad);
     sh(&host, clean);
     assert_eq!(files(&host), good);
@@ -181,7 +181,7 @@ fn what_sudo_cannot_tell_is_not_clean() {
         &host,
         "echo 'match = user = nobody' >/etc/cvtsudoers.conf; rm /etc/sudoers.d/alice-id",
     );
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     sh(&host, "rm /etc/cvtsudoers.conf");
     assert_eq!(drifts(&plan), ["h2/Accounts/people/sudo"]);
 }

@@ -113,7 +113,7 @@ fn the_rules_are_restored() {
     let done = fleet.json(0, "reconcile");
     assert_eq!(rules(&host), good);
     assert_eq!(drifts(&fleet.json(0, "plan")), Vec::<String>::new());
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(rules(&host), bad);
     host.run(&["nft", "flush", "ruleset"]);
 }
@@ -133,7 +133,7 @@ fn a_table_of_ones_own() {
     let before = rules(&host);
     let done = fleet.json(0, "reconcile");
     assert!(rules(&host).contains("table ip other") && rules(&host).contains("management"));
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(rules(&host), before);
     host.run(&["nft", "flush", "ruleset"]);
 }

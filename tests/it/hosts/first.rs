@@ -35,7 +35,7 @@ fn what_a_host_is_becomes_its_baseline() {
          echo 'PermitRootLogin yes' >>/etc/ssh/sshd_config; cp /bin/bash /usr/lib/x; chmod 4755 /usr/lib/x";
     host.run(&["cp", "-a", "/etc/ssh/sshd_config", "/root/sshd_config"]);
     host.run(&["sh", "-c", tamper]);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     host.run(&[
         "sh",
         "-c",

@@ -218,7 +218,7 @@ fn three_hosts_are_restored_and_undone() {
         assert!(ssh.success());
     }
     let run = done["run"].as_str().unwrap();
-    fleet.run(&["undo", run]).expect(0);
+    fleet.run(&["undo", "--reopen", run]).expect(0);
     assert_eq!(taken.each_ref().map(listing), before);
 }
 

@@ -70,7 +70,7 @@ fn forwarding_is_put_right() {
     let done = fleet.json(0, "reconcile");
     assert_eq!(kernel(&host), good);
     assert_eq!(drifts(&fleet.json(0, "plan")), Vec::<String>::new());
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(kernel(&host), bad);
 
     // What evenkeel wrote is what the host's own program sets at boot, over a file that is read before it.

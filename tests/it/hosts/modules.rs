@@ -49,7 +49,7 @@ fn a_hidden_module_is_found() {
             return;
         };
         let expected = format!("h2/KernelModule///kernel-module/{left_out}");
-        assert_eq!(drifts(&others.json(2, "plan")), [expected]);
+        assert_eq!(drifts(&others.json(3, "plan")), [expected]);
     }
     host.run(&["mount", "-t", "tmpfs", "none", "/sys/module"]);
     let _mount = Mount(&host, "/sys/module");

@@ -46,7 +46,7 @@ fn what_hides_is_named() {
     let mounted = Mounted(&host, ["/etc/cron.d", "/mnt/safe"]);
     host.run(&["mount", "--bind", "/mnt/evil", "/etc/cron.d"]);
     host.run(&["mount", "--bind", "/mnt/evil", "/mnt/safe"]);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     assert_eq!(
         drifts(&plan),
         ["h1/Mount///mount/etc/cron.d", "h1/Mount///mount/mnt/safe"],
@@ -54,7 +54,7 @@ fn what_hides_is_named() {
     );
     let told = plan.to_string();
     assert!(told.contains("find out who mounted it"), "{plan:#}");
-    let held = fleet.json(2, "reconcile");
+    let held = fleet.json(3, "reconcile");
     assert_eq!(drifts(&held).len(), 2, "{held:#}");
     host.run(&["umount", "/etc/cron.d"]);
     host.run(&["umount", "/mnt/safe"]);

@@ -159,12 +159,12 @@ fn packages_are_put_right_and_back() {
         "printf '#!/bin/sh\\necho evil\\n' >/usr/bin/keel-w; chmod 4711 /usr/bin/keel-w; echo mine >>/etc/keel-w.conf",
     );
     let bad = facts(&host);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     let both = ["h2/Package/keel-tool", "h2/Package/keel-w"];
     assert_eq!(drifts(&plan), both);
     assert_eq!(facts(&host), bad);
 
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(sh(&host, "keel-w; keel-tool"), "keel-w 1.0\nkeel-tool 1.0");
     assert_eq!(sh(&host, "apt-mark showhold"), "keel-w");
     assert!(sh(&host, "cat /etc/keel-w.conf").ends_with("mine"));
@@ -174,7 +174,7 @@ fn packages_are_put_right_and_back() {
     );
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
 
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert!(!is_installed(&host, "keel-tool"));
     sh(&host, "dpkg --purge keel-lib keel-tool");
     assert_eq!(facts(&host), bad);

@@ -68,14 +68,14 @@ fn what_must_not_run_is_found() {
     let evil = start(&host, "/tmp/evil");
     let gone = start(&host, "/usr/local/bin/gone");
     host.run(&["rm", "/usr/local/bin/gone"]);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     let expected = [
         "h3/Process///process/tmp/evil",
         "h3/Process///process/usr/local/bin/gone (deleted)",
     ];
     assert_eq!(drifts(&plan), expected, "{plan:#}");
     assert!(plan.to_string().contains("does not come back"), "{plan:#}");
-    fleet.json(2, "reconcile");
+    fleet.json(3, "reconcile");
     assert!(lives(&host, &evil) && lives(&host, &gone));
 
     host.run(&["mkdir", "-p", "/tmp/empty"]);
@@ -91,7 +91,7 @@ fn what_must_not_run_is_found() {
     let missing = baseline("{ required: [{ program: /usr/sbin/rsyslogd }] }");
     fleet.project.write("desired-state/web/all.yaml", &missing);
     fleet.project.commit("it has to run");
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     assert_eq!(drifts(&plan), ["h3/Processes/all"], "{plan:#}");
     host.run(&["rm", "-r", "/tmp/evil", "/tmp/empty"]);
 }

@@ -134,7 +134,7 @@ fn units_are_put_right_and_taken_back() {
     assert_eq!(drifts(&fleet.json(0, "plan")), Vec::<String>::new());
     machine.sh("test ! -e /root/owned");
 
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     // One of the two drop-ins is read now that was not before.
     let unread = |shown: &str| {
         let lines = shown

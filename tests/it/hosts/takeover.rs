@@ -287,16 +287,16 @@ fn a_takeover_is_put_right() {
         "echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhZBr+eB/EFQXL4ro0yR0Ui9r9qjqyoQWFSF+ZpiQFP kali@box' >>/home/alice/.ssh/authorized_keys",
     );
     let tampered = taken.each_ref().map(facts);
-    assert_eq!(drifts(&fleet.json(2, "plan")), EXPECTED);
+    assert_eq!(drifts(&fleet.json(3, "plan")), EXPECTED);
 
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(drifts(&fleet.json(0, "plan")), Vec::<String>::new());
     assert_eq!(taken.each_ref().map(facts), intact);
     for host in &taken {
         let ssh = host.ssh().args([host.name(), "true"]).status().unwrap();
         assert!(ssh.success());
     }
-    fleet.run(&["undo", &run_of(&done)]).expect(0);
+    fleet.run(&["undo", "--reopen", &run_of(&done)]).expect(0);
     assert_eq!(taken.each_ref().map(facts), tampered);
     for host in &taken {
         sh(host, CLEAN);

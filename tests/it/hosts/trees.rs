@@ -64,7 +64,7 @@ fn programs_of_a_real_host_are_restored() {
     host.run(&["ln", "-sfn", "/root/diff.away", "/usr/bin/sdiff"]);
     host.write("/usr/bin/.w", "#!/bin/sh\n");
     let tampered = listing(&host);
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     let mut named: Vec<_> = plan["drifts"]
         .as_array()
         .unwrap()
@@ -86,11 +86,11 @@ fn programs_of_a_real_host_are_restored() {
         ],
         "{plan:#}"
     );
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(listing(&host), clean);
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
     fleet
-        .run(&["undo", done["run"].as_str().unwrap()])
+        .run(&["undo", "--reopen", done["run"].as_str().unwrap()])
         .expect(0);
     assert_eq!(listing(&host), tampered);
     fleet.run(&["journal", "verify"]).expect(0);
@@ -147,17 +147,17 @@ fn packages_bring_their_files_back() {
         "printf '#!/bin/sh\\necho evil\\n' >/usr/bin/keel-t; chmod 4711 /usr/bin/keel-t; rm -r /usr/lib/keel-t; echo x >/usr/bin/.w",
     );
     let tampered = facts();
-    let plan = fleet.json(2, "plan");
+    let plan = fleet.json(3, "plan");
     assert_eq!(
         crate::support::drifts(&plan),
         ["h2/File//usr/bin/.w", "h2/Package///package/keel-t"],
         "{plan:#}"
     );
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(facts(), clean);
     assert_eq!(fleet.json(0, "plan")["drifts"].as_array().unwrap().len(), 0);
     let run = done["run"].as_str().unwrap();
-    fleet.run(&["undo", run]).expect(0);
+    fleet.run(&["undo", "--reopen", run]).expect(0);
     assert_eq!(facts(), tampered);
     fleet.run(&["journal", "verify"]).expect(0);
     sh("dpkg --purge keel-t >/dev/null; rm -rf /srv/trees /usr/bin/.w /etc/apt/sources.list");

@@ -34,14 +34,14 @@ fn a_baseline_without_our_key_is_taken_back() {
         return;
     };
     let before = keys(&host);
-    let report = fleet.json(1, "reconcile");
+    let report = fleet.json(3, "reconcile");
     let errors = report["errors"].to_string();
     assert!(
         errors.contains("a new login to h1 no longer works after this step: ssh to h1: "),
         "{errors}"
     );
     assert_eq!(keys(&host), before);
-    assert_eq!(count(&fleet.json(2, "plan"), "drifted"), 1);
+    assert_eq!(count(&fleet.json(3, "plan"), "drifted"), 1);
     fleet.run(&["journal", "verify"]).expect(0);
 }
 
@@ -58,12 +58,12 @@ fn a_baseline_with_our_key_is_kept() {
     let before = keys(&host);
     host.run(&["sh", "-c", "echo \"$0\" >>$1", OTHER, KEYS]);
     let connections = host.connections();
-    let done = fleet.json(0, "reconcile");
+    let done = fleet.json(3, "reconcile");
     assert_eq!(count(&done, "drifted"), 0);
     assert_eq!(host.connections(), connections + 2);
     assert_eq!(keys(&host), before);
     fleet
-        .run(&["undo", done["run"].as_str().unwrap()])
+        .run(&["undo", "--reopen", done["run"].as_str().unwrap()])
         .expect(0);
     assert!(keys(&host).contains(OTHER));
     host.write(KEYS, &ours);

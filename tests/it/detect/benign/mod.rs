@@ -1,14 +1,15 @@
-//! A benign CloudTrail stream: ten working days of an ordinary company, to prove that rules do not cry wolf.
+//! A benign CloudTrail stream: ten days of an ordinary company, to prove that rules do not cry wolf.
 //!
-//! Flow: the modules below plan what happens each day (`machines`: applications, scanners, backups; `code`: infrastructure
-//! code and pipelines; `people`: administrators, operators, break-glass), `quiet` fills the rest with the calls that make up
-//! most of a real trail, and everything is put in order of time.
+//! Flow: the modules below plan what happens each day (`machines`: applications, scanners, backups; `code` and
+//! `environments`: infrastructure code and pipelines; `people`: administrators, operators, break-glass), `quiet` fills the
+//! rest with the calls that make up most of a real trail, and everything is put in order of time.
 //!
-//! **Invariant:** the records are a pure function of `count` and `seed`. Nothing in here is an attack, and nothing is left
-//! out because a rule would report it: what a rule finds in here is what it would find at a customer's.
+//! **Invariant:** the records are a pure function of `count` and `seed`. Nothing in here is an attack. What a company could
+//! rightly do and this one does not is said in `docs/rules.md`.
 
 mod actors;
 mod code;
+mod environments;
 mod machines;
 mod people;
 mod quiet;

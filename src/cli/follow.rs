@@ -1,0 +1,162 @@
+//! `evenkeel detect --follow`: sources that grow, each finding told once when it is made.
+//!
+//! Flow: new files are opened → each is read until it has no more → what is new is told → a short rest → again, until the
+//! process is asked to end; then what is held back is read and counted, and the sources are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::CliError;
+use super::args::{DetectArgs, DetectFormat};
+use super::detect::{SEEN, given, options, pool, zone};
+use super::output::Terminal;
+use crate::clock::SystemClock;
+use crate::detect::scan::{Looked, Scan, ScanOptions, look};
+use crate::detect::sigma::Rules;
+use crate::events::Seen;
+use crate::events::follow::Followed;
+use crate::events::source::Wanted;
+use crate::model::{Detection, Finding, Record};
+use crate::ports::Clock;
+use crate::report::detection::{json, ocsf, sarif, text};
+
+/// How long nothing is asked when nothing came.
+const REST: Duration = Duration::from_millis(500);
+/// A finding that was quiet for so long is told anew when it comes again.
+const QUIET: SignedDuration = SignedDuration::from_hours(1);
+
+/// Reads until the process is interrupted or asked to end. The findings of the answer are those that were told.
+pub async fn run(
+    args: &DetectArgs,
+    wanted: &[Wanted],
+    rules: Rules,
+    terminal: &Terminal,
+) -> Result<Detection, CliError> {
+    let failed =
+        |error: std::io::Error| CliError::new(format!("failed to listen to signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let rules = Arc::new(rules);
+    let lateness = SignedDuration::try_from(args.lateness).unwrap_or(SignedDuration::MAX);
+    let options = ScanOptions {
+        lateness: Some(lateness),
+        ..options(args)
+    };
+    let mut round = Round {
+        args,
+        zone: zone(args)?,
+        followed: wanted.iter().cloned().map(Followed::new).collect(),
+        wanted,
+        scan: Scan::new(Arc::clone(&rules), options),
+        seen: Seen::new(SEEN),
+        rules,
+        told: Vec::new(),
+    };
+    let pool = pool(args.threads)?;
+    loop {
+        let busy = pool.install(|| round.read())?;
+        round.tell(terminal);
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = tokio::time::sleep(if busy { Duration::ZERO } else { REST }) => {}
+        }
+    }
+    pool.install(|| round.read_rest())?;
+    Ok(round.finish(terminal))
+}
+
+struct Round<'a> {
+    args: &'a DetectArgs,
+    wanted: &'a [Wanted],
+    zone: jiff::tz::TimeZone,
+    followed: Vec<Followed>,
+    rules: Arc<Rules>,
+    scan: Scan,
+    seen: Seen,
+    /// What was told; the last time of each counts.
+    told: Vec<Finding>,
+}
+
+impl Round<'_> {
+    /// Reads a part of each source; whether there is more.
+    fn read(&mut self) -> Result<bool, CliError> {
+        let now = SystemClock.now();
+        let (rules, scan, seen) = (&self.rules, &mut self.scan, &mut self.seen);
+        let map = |record: Record| look(rules, record);
+        let mut busy = false;
+        for (followed, wanted) in self.followed.iter_mut().zip(self.wanted) {
+            followed
+                .look(&|opened| given(self.args, wanted, &self.zone, opened))
+                .map_err(|error| CliError::of(&error))?;
+            for reader in followed.readers() {
+                reader.until(now);
+                take(scan, reader.next(seen, &map).unwrap_or_default());
+                busy |= !reader.is_idle();
+            }
+        }
+        Ok(busy)
+    }
+
+    /// Reads all that there is, and what was held back.
+    fn read_rest(&mut self) -> Result<(), CliError> {
+        while self.read()? {}
+        let (rules, scan, seen) = (&self.rules, &mut self.scan, &mut self.seen);
+        let map = |record: Record| look(rules, record);
+        for followed in &mut self.followed {
+            for reader in followed.readers() {
+                take(scan, reader.close(seen, &map));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, terminal: &Terminal) {
+        for finding in self.scan.fresh(QUIET) {
+            match self.args.format {
+                DetectFormat::Text => terminal.out(&text::one(&finding, &terminal.style(false))),
+                DetectFormat::Json => terminal.out(&json::one(&finding)),
+                DetectFormat::Ocsf => terminal.out(&ocsf::one(&finding)),
+                // A scan is one document, which is there at the end.
+                DetectFormat::Sarif => {}
+            }
+            self.told.push(finding);
+            self.told.truncate(MAX_TOLD);
+        }
+    }
+
+    fn finish(mut self, terminal: &Terminal) -> Detection {
+        self.scan.count_all();
+        self.tell(terminal);
+        let mut detection = self.scan.finish();
+        detection.findings = self.told;
+        detection.sources = self
+            .followed
+            .into_iter()
+            .flat_map(Followed::into_tallies)
+            .collect();
+        detection
+    }
+}
+
+/// The most findings that are remembered for the reports at the end.
+const MAX_TOLD: usize = 50_000;
+
+fn take(scan: &mut Scan, looked: Vec<Looked>) {
+    looked.into_iter().for_each(|looked| scan.take(looked));
+}
+
+/// Tells what was read, after the findings were told one by one.
+pub fn end(detection: &Detection, format: DetectFormat, terminal: &Terminal) {
+    match format {
+        DetectFormat::Text => terminal.out(&text::sources(detection, &terminal.style(false))),
+        DetectFormat::Json => terminal.out(&json::sources(detection)),
+        DetectFormat::Sarif => terminal.out(&sarif::render(detection, 0)),
+        // A reader of OCSF expects events and nothing else.
+        DetectFormat::Ocsf => {}
+    }
+}
