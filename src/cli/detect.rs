@@ -9,16 +9,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::CliError;
-use super::args::{BaselineArgs, DetectArgs, DetectFormat};
-use super::context::{Doubt, Place};
+use super::args::{DetectArgs, DetectFormat};
 use super::follow;
 use super::output::Terminal;
 use super::reports::write_file;
-use super::rules::files::{self, Found, is_rule};
+use super::rules::files;
 use crate::clock::SystemClock;
 use crate::detect::scan::{Scan, ScanOptions, look};
 use crate::detect::sigma::{Limits, Options, Rules};
-use crate::engine::Facts;
 use crate::events::frame::Bounds;
 use crate::events::source::{self, Opened, Wanted};
 use crate::events::{Given, Reader, Seen, SourceTerms};
@@ -39,7 +37,8 @@ pub async fn run(args: &DetectArgs, terminal: &Terminal) -> Result<u8, CliError>
     };
     let reports = reports(&args.report)?;
     let wanted = wanted(args)?;
-    let found = rules(args, terminal)?;
+    let texts = super::rules::rules(&args.rules, terminal)?;
+    let found = files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)?;
     let mut detection = match args.follow {
         false => {
             let rules = Arc::new(found.loaded.rules);
@@ -93,31 +92,6 @@ fn wanted(args: &DetectArgs) -> Result<Vec<Wanted>, CliError> {
             })
         })
         .collect()
-}
-
-/// The rules that are named, or those of the baseline.
-fn rules(args: &DetectArgs, terminal: &Terminal) -> Result<Found, CliError> {
-    let texts = match args.rules.is_empty() {
-        false => files::of_paths(&args.rules, is_rule)?,
-        true => {
-            let baseline =
-                BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
-            let place = Place::find(&args.baseline, args.worktree)?;
-            let store = place.read_state(&args.state)?;
-            let facts = Facts::read(store.as_ref())?;
-            let opened = place.open(&baseline, &facts, Doubt::default())?;
-            for notice in &opened.notices {
-                terminal.note(&format!("notice: {notice}"));
-            }
-            files::of_baseline(&opened.source, is_rule)?
-        }
-    };
-    if texts.is_empty() {
-        return Err(CliError::new("there are no rules to look by").hint(
-            "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
-        ));
-    }
-    files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)
 }
 
 /// So many threads, at the work of which results are the same for any number.

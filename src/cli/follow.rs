@@ -13,13 +13,14 @@ use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
 use super::detect::{SEEN, given, options, pool, zone};
 use super::output::Terminal;
+use super::told::Told;
 use crate::clock::SystemClock;
 use crate::detect::scan::{Looked, Scan, ScanOptions, look};
 use crate::detect::sigma::Rules;
 use crate::events::Seen;
 use crate::events::follow::Followed;
 use crate::events::source::Wanted;
-use crate::model::{Detection, Finding, Record};
+use crate::model::{Detection, Record};
 use crate::ports::Clock;
 use crate::report::detection::{json, ocsf, sarif, text};
 
@@ -53,7 +54,7 @@ pub async fn run(
         scan: Scan::new(Arc::clone(&rules), options),
         seen: Seen::new(SEEN),
         rules,
-        told: Vec::new(),
+        told: Told::new(MAX_TOLD),
     };
     let pool = pool(args.threads)?;
     loop {
@@ -78,8 +79,7 @@ struct Round<'a> {
     rules: Arc<Rules>,
     scan: Scan,
     seen: Seen,
-    /// What was told; the last time of each counts.
-    told: Vec<Finding>,
+    told: Told,
 }
 
 impl Round<'_> {
@@ -124,8 +124,7 @@ impl Round<'_> {
                 // A scan is one document, which is there at the end.
                 DetectFormat::Sarif => {}
             }
-            self.told.push(finding);
-            self.told.truncate(MAX_TOLD);
+            self.told.add(finding);
         }
     }
 
@@ -133,7 +132,7 @@ impl Round<'_> {
         self.scan.count_all();
         self.tell(terminal);
         let mut detection = self.scan.finish();
-        detection.findings = self.told;
+        self.told.end(&mut detection);
         detection.sources = self
             .followed
             .into_iter()
