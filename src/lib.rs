@@ -41,7 +41,7 @@ pub mod report;
 pub mod saga;
 #[cfg(feature = "controller")]
 pub mod schema;
-#[cfg(feature = "controller")]
+#[cfg(feature = "detection")]
 pub mod selector;
 #[cfg(feature = "controller")]
 pub mod sim;
