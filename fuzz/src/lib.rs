@@ -15,23 +15,26 @@ use evenkeel::model::{Detection, Format, Record, Tally, Trust};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Asked of every log: something of each sort that looks at whatever a record holds.
+/// Products of all formats that can be read.
+const PRODUCTS: [&str; 4] = ["aws", "kubernetes", "linux", "suricata"];
+
+/// Asked of the logs of a product: something of each sort that looks at whatever a record holds.
 const ASKED: &str = r#"
 title: Any word
-logsource: {}
+logsource: { product: PRODUCT }
 detection: { words: ["e"], condition: words }
 level: low
 ---
 title: A field by an expression
-name: expression
-logsource: {}
+name: expression-PRODUCT
+logsource: { product: PRODUCT }
 detection: { some: { "eventName|re": "^[A-Z].*", "host|exists": false }, condition: some }
 level: medium
 ---
 title: Several of one host
 correlation:
   type: event_count
-  rules: [expression]
+  rules: [expression-PRODUCT]
   group-by: [host, userIdentity.arn]
   timespan: 5m
   condition: { gte: 2 }
@@ -39,11 +42,13 @@ level: high
 "#;
 
 static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
-    let file = RuleFile {
-        path: "asked.yml",
-        text: ASKED,
-    };
-    let loaded = Rules::load(&[file], &Options::default());
+    let texts = PRODUCTS.map(|product| ASKED.replace("PRODUCT", product));
+    let files: Vec<_> = PRODUCTS
+        .iter()
+        .zip(&texts)
+        .map(|(path, text)| RuleFile { path, text })
+        .collect();
+    let loaded = Rules::load(&files, &Options::default());
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     Arc::new(loaded.rules)
 });
