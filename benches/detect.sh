@@ -3,22 +3,27 @@
 # largest resident memory of the whole process, the least of five runs; beside it the same of the engine alone
 # (rsigma-eval, one engine with every rule, nothing counted, remembered or reported), on the same records and rules.
 #
-#   benches/detect.sh [PROGRAM [RECORDS]]
+#   benches/detect.sh [PROGRAM [RECORDS|TRAIL]]
 #
-# PROGRAM is target/release/evenkeel unless told. Rules are 57 for CloudTrail and 321 for AWS, Kubernetes and Linux, the
+# PROGRAM is target/release/evenkeel unless told. RECORDS made ones are read, 30,477 unless told, or TRAIL: CloudTrail records,
+# one a line and none twice. Rules are 57 for CloudTrail and 321 for AWS, Kubernetes and Linux, the
 # published ones where ../shared/corpora/sigma-rules lies beside the checkout and made ones elsewhere, and 3,000 made ones.
-# Needs cargo, for the engine alone, and GNU time (Debian: apt-get install time).
+# Needs cargo, for the engine alone (built in fuzz/), jq, and GNU time (Debian: apt-get install time).
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$(realpath "${1:-$top/target/release/evenkeel}")
-records=${2:-30477}
+records=${2:-30477} trail=
+[ ! -f "$records" ] || { trail=$(realpath "$records"); records=$(wc -l <"$trail"); }
 [ -x "$program" ] || { echo "build it first: cargo build --release" >&2; exit 1; }
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-beside=$(cd "$top" && cargo bench --quiet --locked --bench detect --no-run --message-format json |
+beside=$(cargo build --quiet --release --locked --manifest-path "$top/fuzz/Cargo.toml" --bin beside --message-format json |
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
-"$beside" make "$folder" "$records" 3000
+made=$records
+[ -z "$trail" ] || made=0
+"$beside" make "$folder" "$made" 3000
+[ -z "$trail" ] || cp "$trail" "$folder/trail.json"
 cd "$folder"
 
 public=$top/../shared/corpora/sigma-rules
