@@ -12,14 +12,14 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod compare;
-#[cfg(feature = "controller")]
+#[cfg(feature = "detection")]
 pub mod detect;
 pub mod document;
 #[cfg(feature = "controller")]
 pub mod engine;
 #[cfg(feature = "controller")]
 pub mod entropy;
-#[cfg(feature = "controller")]
+#[cfg(feature = "detection")]
 pub mod events;
 #[cfg(feature = "controller")]
 pub mod forge;
@@ -41,7 +41,7 @@ pub mod report;
 pub mod saga;
 #[cfg(feature = "controller")]
 pub mod schema;
-#[cfg(feature = "controller")]
+#[cfg(feature = "detection")]
 pub mod selector;
 #[cfg(feature = "controller")]
 pub mod sim;

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::CliError;
-use super::args::{BaselineArgs, DetectArgs, DetectFormat};
-use super::context::{Doubt, Place};
+use super::args::{DetectArgs, DetectFormat};
 use super::follow;
 use super::heuristics;
 use super::incident::of_detect;
@@ -21,7 +20,6 @@ use crate::clock::SystemClock;
 use crate::detect::heuristics::Heuristics;
 use crate::detect::scan::{Scan, ScanOptions, look};
 use crate::detect::sigma::{Limits, Options};
-use crate::engine::Facts;
 use crate::events::frame::Bounds;
 use crate::events::source::{self, Opened, Wanted};
 use crate::events::{Given, Reader, Seen, SourceTerms};
@@ -120,18 +118,10 @@ struct LookFor {
 /// The rules that are named, or those of the baseline with its suppressions; and likewise heuristics, if they are on.
 fn look_for(args: &DetectArgs, terminal: &Terminal) -> Result<LookFor, CliError> {
     let mut learned = heuristics::named(args)?;
-    let (texts, suppressions) = match args.rules.is_empty() {
-        false => (files::of_paths(&args.rules, is_rule)?, Vec::new()),
+    let (texts, suppressions) = match args.rules.paths.is_empty() {
+        false => (files::of_paths(&args.rules.paths, is_rule)?, Vec::new()),
         true => {
-            let baseline =
-                BaselineArgs::reading(&args.baseline, args.rev.as_deref(), args.worktree);
-            let place = Place::find(&args.baseline, args.worktree)?;
-            let store = place.read_state(&args.state)?;
-            let facts = Facts::read(store.as_ref())?;
-            let opened = place.open(&baseline, &facts, Doubt::default())?;
-            for notice in &opened.notices {
-                terminal.note(&format!("notice: {notice}"));
-            }
+            let opened = super::rules::opened(&args.rules, terminal)?;
             if args.heuristics.is_none() {
                 let config = opened.project.heuristics.as_ref();
                 learned = heuristics::of_baseline(args, config, &opened.source)?;
@@ -140,11 +130,10 @@ fn look_for(args: &DetectArgs, terminal: &Terminal) -> Result<LookFor, CliError>
             (texts, opened.loaded.suppressions)
         }
     };
-    if texts.is_empty() && learned.is_none() {
-        return Err(CliError::new("there are no rules to look by").hint(
-            "put Sigma rules into rules/ of the baseline, or name files or folders with --rules",
-        ));
-    }
+    let texts = match learned.is_some() {
+        true => texts,
+        false => super::rules::some(texts)?,
+    };
     let found = files::load(&texts, &Options::default(), args.skip_bad_rules, terminal)?;
     Ok(LookFor {
         found,

@@ -14,6 +14,7 @@ use super::args::{DetectArgs, DetectFormat};
 use super::detect::{SEEN, given, pool, zone};
 use super::incident::of_detect;
 use super::output::Terminal;
+use super::told::Told;
 use crate::clock::SystemClock;
 use crate::detect::heuristics::Heuristics;
 use crate::detect::scan::{Looked, Scan, look};
@@ -22,7 +23,7 @@ use crate::engine::Incidents;
 use crate::events::Seen;
 use crate::events::follow::Followed;
 use crate::events::source::Wanted;
-use crate::model::{Detection, Finding, Record, RunId, Suppression};
+use crate::model::{Detection, Record, RunId, Suppression};
 use crate::ports::Clock;
 use crate::report::detection::{json, ocsf, sarif, text};
 
@@ -53,7 +54,7 @@ pub async fn run(
         acts: scan.has_heuristics(),
         scan: scan.late_by(lateness),
         seen: Seen::new(SEEN),
-        told: Vec::new(),
+        told: Told::new(MAX_TOLD),
         incidents: of_detect::known(args)?,
         suppressions,
         suppressed: Detection::default(),
@@ -83,8 +84,7 @@ struct Round<'a> {
     acts: bool,
     scan: Scan,
     seen: Seen,
-    /// What was told; the last time of each counts.
-    told: Vec<Finding>,
+    told: Told,
     /// Those of the state, and what would have been recorded since.
     incidents: Incidents,
     suppressions: &'a [Suppression],
@@ -147,8 +147,7 @@ impl Round<'_> {
                 // A scan is one document, which is there at the end.
                 DetectFormat::Sarif => {}
             }
-            self.told.push(finding);
-            self.told.truncate(MAX_TOLD);
+            self.told.add(finding);
         }
     }
 
@@ -156,7 +155,7 @@ impl Round<'_> {
         self.scan.count_all();
         self.tell(terminal);
         let (mut detection, learned) = self.scan.finish();
-        detection.findings = self.told;
+        self.told.end(&mut detection);
         detection.suppressed = self.suppressed.suppressed;
         detection.notices.extend(self.suppressed.notices);
         detection.sources = self

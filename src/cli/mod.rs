@@ -12,6 +12,7 @@ mod context;
 mod coverage;
 mod demo;
 mod detect;
+mod detect_args;
 mod drill;
 mod error;
 mod follow;
@@ -30,6 +31,7 @@ mod reports;
 mod rules;
 mod schema;
 mod targets;
+mod told;
 mod trust;
 mod undo;
 mod worker;
@@ -111,8 +113,10 @@ fn baseline_of(command: &Command) -> &Path {
         },
         Command::Reconcile(args) => &args.baseline.baseline,
         Command::Adopt(args) => &args.baseline.baseline,
-        Command::Detect(args) if args.rules.is_empty() => &args.baseline,
-        Command::Rules { command } if command.at().paths.is_empty() => &command.at().baseline,
+        Command::Detect(args) if args.rules.paths.is_empty() => &args.rules.baseline,
+        Command::Rules { command } if command.at().from.paths.is_empty() => {
+            &command.at().from.baseline
+        }
         Command::Undo(args) => &args.baseline.baseline,
         Command::Journal { command } => &command.at().baseline,
         Command::Incident { command } => &command.at().baseline,

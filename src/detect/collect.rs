@@ -117,7 +117,11 @@ impl Collected {
         };
         gathered.trust = gathered.trust.min(met.record.trust);
         gathered.event_count += 1;
-        gathered.name(reference(met));
+        // Most hits of a flood are later than all that will be named.
+        match gathered.has_room_at(met.record.time) {
+            true => gathered.name(reference(met)),
+            false => gathered.last = gathered.last.max(met.record.time),
+        }
     }
 
     /// Adds a correlation that came true with the record that made it so.
@@ -186,9 +190,11 @@ impl Collected {
             let name = format!("{}/{}", object.kind, object.name);
             gathered.targets.insert(name);
         }
-        let room = most.saturating_sub(gathered.addresses.len());
-        let addresses = met.event.addresses.iter().take(room).cloned();
-        gathered.addresses.extend(addresses);
+        for address in &met.event.addresses {
+            if gathered.addresses.len() < most && !gathered.addresses.contains(address) {
+                gathered.addresses.insert(address.clone());
+            }
+        }
         Some(gathered)
     }
 
@@ -243,6 +249,12 @@ pub(super) fn sort(findings: &mut [Finding]) {
 }
 
 impl Gathered {
+    /// Whether a record of this time may be among those that are named.
+    fn has_room_at(&self, time: Timestamp) -> bool {
+        let is_full = self.events.len() >= Finding::MAX_EVENTS;
+        !is_full || self.events.last().is_none_or(|last| time <= last.time)
+    }
+
     fn name(&mut self, event: EventRef) {
         self.first = self.first.min(event.time);
         self.last = self.last.max(event.time);

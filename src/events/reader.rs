@@ -169,7 +169,7 @@ impl Reader {
                 // A writer may be in the middle of what belongs together: only the second silence in a row is one.
                 let is_silent = std::mem::replace(&mut self.was_idle, true);
                 return Some(if is_silent {
-                    self.let_go(map)
+                    self.let_go(seen, map)
                 } else {
                     Vec::new()
                 });
@@ -184,20 +184,16 @@ impl Reader {
     }
 
     /// Nothing came for a while: what a decoder holds back is complete as it is.
-    fn let_go<T: Send>(&mut self, map: &(impl Fn(Record) -> T + Sync)) -> Vec<T> {
+    fn let_go<T: Send>(&mut self, seen: &mut Seen, map: &(impl Fn(Record) -> T + Sync)) -> Vec<T> {
         let Decoder::Text(decoder) = &mut self.decoder else {
             return Vec::new();
         };
         let (mut records, mut left) = (Vec::new(), Vec::new());
         decoder.end(&mut records, &mut left);
         self.tally.joined = decoder.joined();
-        for left in left {
-            self.tally.leave(left);
-        }
-        for record in &records {
-            self.tally.record(record.time, record.basis);
-        }
-        records.into_iter().map(map).collect()
+        let mut made: Vec<_> = left.into_iter().map(Err).collect();
+        made.extend(judged(records, &seen.hashers(), map));
+        self.settle(made, seen)
     }
 
     fn results<T: Send>(&mut self, seen: &mut Seen, map: &(impl Fn(Record) -> T + Sync)) -> Vec<T> {
@@ -246,7 +242,7 @@ impl Reader {
                 Ok(Made {
                     time: record.time,
                     basis: record.basis,
-                    key: record.id.is_some().then(|| hashers.key(line.bytes)),
+                    key: hashers.key(&record, line.bytes),
                     line: line.number,
                     result: map(record),
                 })
@@ -269,19 +265,7 @@ impl Reader {
         if self.ended {
             decoder.end(&mut records, &mut left);
         }
-        let made: Vec<_> = records
-            .into_par_iter()
-            .with_min_len(64)
-            .map(|record| {
-                Ok(Made {
-                    time: record.time,
-                    basis: record.basis,
-                    key: record.id.is_some().then(|| hashers.key_of(&record)),
-                    line: record.place.line,
-                    result: map(record),
-                })
-            })
-            .collect();
+        let made = judged(records, hashers, map);
         left.into_iter()
             .map(|left| {
                 Err(match self.batch.numbered(left.line) {
@@ -313,6 +297,27 @@ impl Reader {
         }
         results
     }
+}
+
+/// What is made of records that were decoded in order.
+fn judged<T: Send>(
+    records: Vec<Record>,
+    hashers: &Hashers,
+    map: &(impl Fn(Record) -> T + Sync),
+) -> Vec<Result<Made<T>, Left>> {
+    records
+        .into_par_iter()
+        .with_min_len(64)
+        .map(|record| {
+            Ok(Made {
+                time: record.time,
+                basis: record.basis,
+                key: hashers.key_of(&record),
+                line: record.place.line,
+                result: map(record),
+            })
+        })
+        .collect()
 }
 
 /// A line that could not be decoded is torn where it is the last one without its end, and foreign where it is a whole record

@@ -214,4 +214,30 @@ mod tests {
             Err(PlanFileError::Read(_))
         ));
     }
+
+    proptest::proptest! {
+        // Goal: bytes that end the program that reads them, or that change what would be done and pass. Method: any bytes of a
+        // plan file changed, taken out or put in.
+        #[test]
+        fn changed_bytes_are_no_other_plan(
+            edits in proptest::collection::vec(
+                (proptest::prelude::any::<proptest::sample::Index>(), 0..3_u8, proptest::prelude::any::<u8>()),
+                1..4,
+            ),
+        ) {
+            let file = PlanFile::of(&samples::mixed());
+            let mut bytes = serde_json::to_vec(&file).unwrap();
+            for (at, how, byte) in edits {
+                let at = at.index(bytes.len());
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, byte),
+                }
+            }
+            if let Ok(read) = parse(bytes.as_slice()) {
+                proptest::prop_assert_eq!(read.plan.hash, file.plan.hash);
+            }
+        }
+    }
 }

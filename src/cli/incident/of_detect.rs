@@ -21,16 +21,16 @@ use crate::ports::{Clock, StateStore};
 /// # Errors
 /// The state belongs to the rules' baseline and cannot be read.
 pub fn known(args: &DetectArgs) -> Result<Incidents, CliError> {
-    let Ok(place) = Place::find(&args.baseline, true) else {
+    let Ok(place) = Place::find(&args.rules.baseline, true) else {
         return Ok(Incidents::default());
     };
     let read = || -> Result<Incidents, CliError> {
-        let store = place.read_state(&args.state)?;
+        let store = place.read_state(&args.rules.state)?;
         Ok(Incidents::read(store.as_ref())?)
     };
     match read() {
         // Whoever looks by other rules needs no state.
-        Err(_) if !args.rules.is_empty() => Ok(Incidents::default()),
+        Err(_) if !args.rules.paths.is_empty() => Ok(Incidents::default()),
         read => read,
     }
 }
@@ -72,13 +72,13 @@ pub fn name(
         return read;
     }
     let recorded = (|| {
-        let place = Place::find(&args.baseline, args.worktree)?;
-        if matches!(place.own_state(&args.state)?, StateDir::None) {
+        let place = Place::find(&args.rules.baseline, args.rules.worktree)?;
+        if matches!(place.own_state(&args.rules.state)?, StateDir::None) {
             return Err(CliError::new("with --state none nothing can be recorded")
                 .hint("leave out --record, or name a state directory"));
         }
-        let lock = lock_state(&place, &args.state, args.lock, terminal)?;
-        let store: Arc<dyn StateStore> = place.write_state(&args.state)?;
+        let lock = lock_state(&place, &args.rules.state, args.lock, terminal)?;
+        let store: Arc<dyn StateStore> = place.write_state(&args.rules.state)?;
         let incidents = Incidents::read(store.as_ref())?;
         Ok((lock, store, incidents))
     })();

@@ -12,7 +12,7 @@ use crate::report::exit::{CLEAN, ERROR};
 
 /// Says which rules are sound, which are not, and which no log that can be read will ever reach.
 pub fn run(at: &RulesArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let texts = super::rules(at)?;
+    let texts = super::rules(&at.from, terminal)?;
     let read: Vec<_> = texts.iter().map(files::Text::as_rule_file).collect();
     let Loaded { rules, problems } = Rules::load(&read, &Options::default());
     let code = if problems.is_empty() { CLEAN } else { ERROR };

@@ -15,7 +15,7 @@ use crate::report::exit::CLEAN;
 
 /// Explains the rule with this id, name or title, or the rules of this file.
 pub fn run(wanted: &str, at: &RulesArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let texts = super::rules(at)?;
+    let texts = super::rules(&at.from, terminal)?;
     let files: Vec<_> = texts.iter().map(Text::as_rule_file).collect();
     let loaded = Rules::load(&files, &Options::default());
     let rules = &loaded.rules;

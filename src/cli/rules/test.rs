@@ -30,8 +30,7 @@ struct Failure {
 
 /// Runs every case of every file of tests.
 pub fn run(at: &RulesArgs, terminal: &Terminal) -> Result<u8, CliError> {
-    let texts = super::rules(at)?;
-    let tests = super::texts(at, files::is_test)?;
+    let (texts, tests) = super::rules_and_tests(&at.from, terminal)?;
     let found = files::load(&texts, &Options::default(), false, terminal)?;
     let rules = Arc::new(found.loaded.rules);
     let mut failures = Vec::new();

@@ -3,9 +3,9 @@
 //! Flow: a record → the views of its format that hold for it → one engine a view, with the rules whose log source the view
 //! has → hits, each rule at most once a record.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use rsigma_eval::{CompiledDetection, CompiledMatcher, CompiledRule, Engine};
+use rsigma_eval::{CompiledDetection, CompiledMatcher, CompiledRule, Engine, ResultBody};
 use serde_json::Value;
 
 use super::filter::PREFIX;
@@ -33,8 +33,6 @@ pub struct Hit {
     pub element: Option<usize>,
     /// The selections that hold, by name and in the order in which the condition asks for them.
     pub selections: Vec<String>,
-    /// The fields that these selections look at, by the names of the rule, and their values.
-    pub fields: Vec<(String, Value)>,
 }
 
 /// One view, with the engine for its rules.
@@ -61,8 +59,11 @@ impl Rules {
         let compiled = compiled
             .into_iter()
             .map(|(index, mut rule)| {
-                // All that the engine says of a hit is which rule it was.
+                // All that the engine says of a hit is which rule it was; the rest it would copy for each.
                 rule.id = Some(index.0.to_string());
+                rule.title = String::new();
+                rule.tags = Vec::new();
+                rule.custom_attributes = Arc::default();
                 (index, rule)
             })
             .collect();
@@ -222,35 +223,18 @@ impl Route {
             if hits.iter().any(|hit| hit.rule == rule) {
                 continue;
             }
-            let Some(detection) = result.as_detection() else {
+            let ResultBody::Detection(detection) = result.body else {
                 continue;
             };
-            let mut selections = detection.matched_selections.clone();
+            let mut selections = detection.matched_selections;
             selections.retain(|name| !name.starts_with(PREFIX));
-            let mut fields: Vec<(String, Value)> = Vec::new();
-            for matched in &detection.matched_fields {
-                let name = self.name_in_rule(&matched.field);
-                // What the engine was asked instead of a field's value is no value of it.
-                if !matched.field.starts_with([EXISTS, PART])
-                    && !fields.iter().any(|(known, _)| *known == name)
-                {
-                    fields.push((name, matched.value.clone()));
-                }
-            }
             hits.push(Hit {
                 rule,
                 view,
                 element,
                 selections,
-                fields,
             });
         }
-    }
-
-    fn name_in_rule(&self, path: &str) -> String {
-        let path = path.trim_start_matches(SCALAR);
-        let known = self.view.fields.iter().find(|(_, known)| known == path);
-        known.map_or(path, |(name, _)| name).to_owned()
     }
 }
 

@@ -151,3 +151,42 @@ fn a_document_is_read_as_its_records() {
     assert_eq!(ids, ["a", "b"]);
     assert_eq!(tally.left_out[&LeftOut::Torn].line, 3);
 }
+
+/// Whole bytes, then silence for ever: a file that grows no more.
+struct Silent(Cursor<Vec<u8>>);
+
+impl io::Read for Silent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            read => Ok(read),
+        }
+    }
+}
+
+// Goal: an event of a followed audit log that is let go in a silence is judged a second time when its lines come again, as
+// after a file was copied or put back.
+#[test]
+fn what_is_let_go_in_a_silence_is_judged_once() {
+    // Its PATH record never comes, so the event waits.
+    let text = "type=SYSCALL msg=audit(1772359200.000:7): arch=c000003e syscall=59 success=yes items=2 exe=\"/bin/x\"\n";
+    let mut seen = Seen::new(16);
+    let mut all = Vec::new();
+    let mut tallies = Vec::new();
+    for name in ["audit.log", "audit.log.1"] {
+        let opened = Opened {
+            name: Arc::from(name),
+            bytes: Box::new(Silent(Cursor::new(text.as_bytes().to_vec()))),
+            written: None,
+        };
+        let mut reader = Reader::following(opened, given(None)).unwrap();
+        let id = |record: Record| record.id.as_deref().map(str::to_owned);
+        for _ in 0..3 {
+            all.extend(reader.next(&mut seen, &id).unwrap());
+        }
+        tallies.push(reader.into_tally());
+    }
+    assert_eq!(all, [Some("1772359200.000:7".to_owned())]);
+    assert_eq!((tallies[0].records, tallies[1].records), (1, 0));
+    assert_eq!(tallies[1].left_out[&LeftOut::Duplicate].count, 1);
+}

@@ -9,7 +9,7 @@ use crate::journal::format::Row;
 use crate::journal::key::JournalKey;
 use crate::journal::store::Store;
 use crate::model::{Blob, Observed, RunId, State};
-use crate::ports::{Record, StateStore};
+use crate::ports::{Record, RecordQuery, StateStore};
 
 struct Journal {
     top: tempfile::TempDir,
@@ -402,4 +402,57 @@ fn verifying_needs_no_lock() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(journal.dir(), open).unwrap();
     assert!(journal.verify().is_sound());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: proptest::prelude::ProptestConfig::default().cases / 4,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+    // Goal: bytes of a state file that end the program that reads them, or a journal that is sound and says something else than
+    // was written. Method: any bytes of any of its files changed, taken out or put in.
+    #[test]
+    fn changed_bytes_are_told(
+        edits in proptest::collection::vec(
+            (0..5_usize, proptest::prelude::any::<proptest::sample::Index>(), 0..3_u8, proptest::prelude::any::<u8>()),
+            1..4,
+        ),
+    ) {
+        static WHOLE: std::sync::LazyLock<Journal> = std::sync::LazyLock::new(Journal::new);
+        let copy = tempfile::tempdir().unwrap();
+        let dir = copy.path().join(".evenkeel");
+        copy_folder(&WHOLE.dir(), &dir);
+        for (file, at, how, byte) in edits {
+            let kept = WHOLE.kept(b"before");
+            let kept = kept.strip_prefix(WHOLE.dir()).unwrap();
+            let names = [DATABASE, DATABASE, PUBLIC_KEY, "journal.key"].map(std::path::Path::new);
+            let path = dir.join(names.get(file).copied().unwrap_or(kept));
+            let mut bytes = std::fs::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, byte),
+            }
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let report = verify(&dir, None, Some(WHOLE.hash(6)));
+        let read = Store::read_only(&dir, None).and_then(|store| store.records(&RecordQuery::default()));
+        if report.is_ok_and(|report| report.is_sound()) {
+            proptest::prop_assert_eq!(&read.unwrap(), &WHOLE.records);
+        }
+    }
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy_folder(&path, &to),
+            false => drop(std::fs::copy(&path, &to).unwrap()),
+        }
+    }
 }

@@ -21,14 +21,14 @@ level: high
 ";
 
 /// A project with one rule, committed.
-fn project() -> Project {
+pub(super) fn project() -> Project {
     let project = Project::new(&config("observe", ""), "");
     project.write("desired-state/rules/aws/public.yml", RULE);
     project.commit("a rule");
     project
 }
 
-fn record(number: u32, name: &str, who: &str) -> String {
+pub(super) fn record(number: u32, name: &str, who: &str) -> String {
     json!({
         "eventVersion": "1.08",
         "eventID": format!("00000000-0000-4000-8000-{number:012}"),
@@ -44,12 +44,12 @@ fn record(number: u32, name: &str, who: &str) -> String {
     .to_string()
 }
 
-fn detect(project: &Project, code: i32, more: &[&str]) -> Ran {
+pub(super) fn detect(project: &Project, code: i32, more: &[&str]) -> Ran {
     let args: Vec<_> = ["detect"].iter().chain(more).copied().collect();
     project.expect(code, &args)
 }
 
-fn found(report: &Json) -> Vec<(String, u64)> {
+pub(super) fn found(report: &Json) -> Vec<(String, u64)> {
     let findings = report["findings"].as_array().unwrap();
     findings
         .iter()
@@ -333,7 +333,7 @@ fn ocsf_is_a_detection_finding_a_line() {
 }
 
 /// The next line that the program prints.
-fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Json {
+pub(super) fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Json {
     let line = lines.next().expect("the program goes on").unwrap();
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }

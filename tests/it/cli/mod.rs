@@ -4,6 +4,7 @@ mod check;
 mod commits;
 mod coverage;
 mod detect;
+mod detect_options;
 mod events;
 mod exemptions;
 mod from_live;

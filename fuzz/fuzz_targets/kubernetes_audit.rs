@@ -1,0 +1,9 @@
+//! Audit events of Kubernetes.
+#![no_main]
+
+use evenkeel::model::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| evenkeel_fuzz::log(
+    Some(Format::KubernetesAudit),
+    bytes
+));
