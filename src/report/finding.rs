@@ -20,7 +20,7 @@ pub fn line(finding: &Finding) -> String {
     line
 }
 
-/// As [`line`], with the resource.
+/// As [`line()`], with the resource.
 pub fn named_line(finding: &Finding) -> String {
     format!("{}: {}", finding.targets.join(", "), line(finding))
 }

@@ -3,7 +3,7 @@
 //! Flow: drifts → [`Wanted`] → records in a stream → [`Kept`] (bounded) → [`attribute`]: of each drift the records that
 //! changed it, who is behind them, and what class that makes it.
 //!
-//! **Invariant:** evidence that an attacker can write makes nothing milder (see [`proof`]). Where several had their hands on
+//! **Invariant:** evidence that an attacker can write makes nothing milder (see `proof`). Where several had their hands on
 //! a resource, the worst of them names the class.
 
 mod actor;
