@@ -1,10 +1,10 @@
 //! Heuristics: what is strange about an act, held against what was learned.
 //!
 //! Flow: [`Act`]s wait until the watermark has passed them → in order of time each heuristic that is on looks at them, says how
-//! strange they are, and learns → a [`Budget`](budget) makes scores into alerts → [`Found`](found) makes alerts into findings.
+//! strange they are, and learns → a budget makes scores into alerts → `found` makes alerts into findings.
 //!
-//! What one day may teach is bounded: something is known when it was met on two days ([`store`]), an hour is clipped to twice of
-//! what was the most ([`profile`]), and a day raises no threshold alone ([`budget`]).
+//! What one day may teach is bounded: something is known when it was met on two days (`store`), an hour is clipped to twice of
+//! what was the most (`profile`), and a day raises no threshold alone (`budget`).
 //!
 //! **Invariant:** the time is that of records. One order of records and one seed give one result. Memory is bounded, and
 //! what is forgotten for that is counted. Keys hold the place and the trust of a record: one place teaches nothing about another,

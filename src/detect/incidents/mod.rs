@@ -1,6 +1,6 @@
 //! Incidents: findings that have one cause, brought together.
 //!
-//! Flow: findings, and those of the incidents that are open → the [`links`] of each → a union of all that share a link within
+//! Flow: findings, and those of the incidents that are open → the `links` of each → a union of all that share a link within
 //! the window → [`Group`]s, each with the id of its incident.
 //!
 //! **Invariant:** the order of findings decides nothing. What is grouped again with its own result as open incidents lands in
