@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 seconds=$1
 shift
 targets=("$@")
-[ $# -gt 0 ] || targets=(cloudtrail kubernetes-audit auditd syslog journald sniffed rules rule-tests)
+[ $# -gt 0 ] || targets=(cloudtrail kubernetes-audit auditd syslog journald falco ocsf sniffed rules rule-tests learned)
 
 # What cargo-fuzz gives with `--sanitizer none`. The target keeps it from build scripts.
 host=$(rustc -vV | sed -n 's/^host: //p')

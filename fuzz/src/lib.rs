@@ -5,9 +5,9 @@
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
 
-use evenkeel::detect::rule_tests;
 use evenkeel::detect::scan::{Scan, ScanOptions, look};
 use evenkeel::detect::sigma::{Options, RuleFile, Rules};
+use evenkeel::detect::{heuristics, rule_tests};
 use evenkeel::events::frame::Bounds;
 use evenkeel::events::source::Opened;
 use evenkeel::events::{Given, Reader, Seen, SourceTerms};
@@ -52,6 +52,12 @@ static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     Arc::new(loaded.rules)
 });
+
+/// A state of heuristics, as it is and with the digest that goes with its content, without which nothing of it is looked at.
+pub fn learned(bytes: &[u8]) {
+    let _ = heuristics::read(bytes);
+    let _ = heuristics::read(&heuristics::seal(bytes.to_vec()));
+}
 
 /// A log through reader, decoder, rules and correlations. Each line has to be in exactly one count.
 pub fn log(format: Option<Format>, bytes: &[u8]) {
@@ -118,8 +124,8 @@ fn detect(format: Option<Format>, bytes: &[u8], rules: &Arc<Rules>) -> Option<(T
             ..ScanOptions::default()
         },
     );
-    while let Some(looked) = reader.next(&mut seen, &|record: Record| look(rules, record)) {
+    while let Some(looked) = reader.next(&mut seen, &|record: Record| look(rules, true, record)) {
         looked.into_iter().for_each(|looked| scan.take(looked));
     }
-    Some((reader.into_tally(), scan.finish()))
+    Some((reader.into_tally(), scan.finish().0))
 }

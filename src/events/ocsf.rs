@@ -1,7 +1,7 @@
 //! OCSF events, as JSON: one object is one record.
 //!
 //! Read are all classes; for those that tell who did what (authentication, calls of an API, processes, files, network,
-//! findings) the [classes](classes) say where that stands. Detection findings are read as evenkeel writes them, too.
+//! findings) the `classes` say where that stands. Detection findings are read as evenkeel writes them, too.
 //!
 //! **Invariant:** an event is in the body as it was written. What it says of its own trust (`unmapped.trust`) counts for nothing:
 //! trust is that of the source.

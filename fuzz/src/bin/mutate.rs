@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use evenkeel::model::Format;
-use evenkeel_fuzz::{log, rule_tests, rules};
+use evenkeel_fuzz::{learned, log, rule_tests, rules};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 11] = [
     ("cloudtrail", |bytes| log(Some(Format::CloudTrail), bytes)),
     ("kubernetes-audit", |bytes| {
         log(Some(Format::KubernetesAudit), bytes)
@@ -20,9 +20,12 @@ const TARGETS: [(&str, Target); 8] = [
     ("auditd", |bytes| log(Some(Format::Auditd), bytes)),
     ("syslog", |bytes| log(Some(Format::Syslog), bytes)),
     ("journald", |bytes| log(Some(Format::Journald), bytes)),
+    ("falco", |bytes| log(Some(Format::Falco), bytes)),
+    ("ocsf", |bytes| log(Some(Format::Ocsf), bytes)),
     ("sniffed", |bytes| log(None, bytes)),
     ("rules", rules),
     ("rule-tests", rule_tests),
+    ("learned", learned),
 ];
 
 fn main() {

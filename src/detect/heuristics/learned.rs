@@ -81,6 +81,11 @@ pub fn write(state: &impl Serialize) -> Vec<u8> {
     // Numbers, texts and lists cannot fail to be written.
     let mut body = serde_json::to_vec(state).unwrap_or_default();
     body.push(b'\n');
+    seal(body)
+}
+
+/// A file with this content, and the digest that goes with it.
+pub fn seal(mut body: Vec<u8>) -> Vec<u8> {
     let digest = blake3::hash(&body).to_hex();
     let mut file = format!("{NAME} {VERSION} {digest}\n").into_bytes();
     file.append(&mut body);

@@ -34,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use budget::MAX_BUDGET;
-pub use learned::{LearnedError, Saved, read};
+pub use learned::{LearnedError, Saved, read, seal};
 pub use places::Places;
 pub use seen::Act;
 

@@ -1,0 +1,6 @@
+//! Events in OCSF.
+#![no_main]
+
+use evenkeel::model::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| evenkeel_fuzz::log(Some(Format::Ocsf), bytes));
