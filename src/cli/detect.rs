@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-
 use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
 use super::follow;
@@ -16,19 +14,16 @@ use super::incident::of_detect;
 use super::output::Terminal;
 use super::reports::write_file;
 use super::rules::files::{self, Found, is_rule};
-use crate::clock::SystemClock;
+use super::sources::{self, How, SEEN};
 use crate::detect::heuristics::Heuristics;
-use crate::detect::scan::{Scan, ScanOptions, look};
+use crate::detect::scan::{Looked, Scan, ScanOptions, look};
 use crate::detect::sigma::{Limits, Options};
+use crate::events::Seen;
 use crate::events::frame::Bounds;
-use crate::events::source::{self, Opened, Wanted};
-use crate::events::{Given, Reader, Seen, SourceTerms};
+use crate::events::source::{self, Wanted};
 use crate::model::{Detection, Suppression, Tally, Trust};
-use crate::ports::Clock;
 use crate::report::{FailOn, detection};
 
-/// How many records are remembered, to know those that are delivered twice.
-pub(super) const SEEN: usize = 1 << 20;
 /// About how many bytes a hit takes that a correlation holds.
 const HIT_BYTES: usize = 512;
 
@@ -163,22 +158,11 @@ pub(super) fn options(args: &DetectArgs) -> ScanOptions {
     }
 }
 
-/// How a source is read.
-pub(super) fn given(args: &DetectArgs, wanted: &Wanted, zone: &TimeZone, opened: &Opened) -> Given {
-    Given {
-        format: wanted.format,
-        trust: wanted.trust,
-        terms: SourceTerms {
-            name: Arc::clone(&opened.name),
-            trust: Trust::Unauthenticated,
-            host: wanted.host.clone(),
-            zone: zone.clone(),
-            until: opened.written.unwrap_or_else(|| SystemClock.now()),
-        },
-        bounds: Bounds {
-            line: (args.max_line as usize) << 10,
-            source: args.max_source << 20,
-        },
+/// The longest line and the largest source.
+pub(super) fn bounds(args: &DetectArgs) -> Bounds {
+    Bounds {
+        line: (args.max_line as usize) << 10,
+        source: args.max_source << 20,
     }
 }
 
@@ -189,9 +173,15 @@ fn scan(
 ) -> Result<(Detection, Option<Heuristics>), CliError> {
     let mut seen = Seen::new(SEEN);
     let mut tallies = Vec::new();
+    let zone = sources::zone(args.zone.as_deref())?;
     for wanted in wanted {
+        let how = How {
+            wanted,
+            zone: &zone,
+            bounds: bounds(args),
+        };
         for file in source::files(wanted).map_err(|error| CliError::of(&error))? {
-            tallies.push(read(args, wanted, &file, &mut seen, &mut scan)?);
+            tallies.push(read(&how, &file, &mut seen, &mut scan)?);
         }
     }
     let (mut detection, learned) = scan.finish();
@@ -200,44 +190,15 @@ fn scan(
 }
 
 /// Reads one file to its end. One that cannot be read among others is told and ends nothing.
-fn read(
-    args: &DetectArgs,
-    wanted: &Wanted,
-    file: &Path,
-    seen: &mut Seen,
-    scan: &mut Scan,
-) -> Result<Tally, CliError> {
-    let alone = file == wanted.path;
-    let lost = |error: &dyn std::error::Error| match alone {
-        true => Err(CliError::of(error).hint("a format can be named: --events FORMAT=PATH")),
-        false => Ok(Tally {
-            source: file.display().to_string(),
-            error: Some(crate::report_chain(error)),
-            ..Tally::default()
-        }),
-    };
-    let opened = match source::open(wanted, file) {
-        Ok(opened) => opened,
-        Err(error) => return lost(&error),
-    };
-    let given = given(args, wanted, &zone(args)?, &opened);
-    let mut reader = match Reader::new(opened, given) {
-        Ok(reader) => reader,
-        Err(error) => return lost(&error),
-    };
+fn read(how: &How<'_>, file: &Path, seen: &mut Seen, scan: &mut Scan) -> Result<Tally, CliError> {
     let (rules, acts) = (scan.rules(), scan.has_heuristics());
-    while let Some(looked) = reader.next(seen, &|record| look(&rules, acts, record)) {
-        looked.into_iter().for_each(|looked| scan.take(looked));
-    }
-    Ok(reader.into_tally())
-}
-
-pub(super) fn zone(args: &DetectArgs) -> Result<TimeZone, CliError> {
-    match &args.zone {
-        None => Ok(TimeZone::UTC),
-        Some(name) => TimeZone::get(name).map_err(|_| {
-            CliError::new(format!("there is no time zone {name:?}"))
-                .hint("a name as in Europe/Berlin")
-        }),
+    let look = |record| look(&rules, acts, record);
+    let mut take = |batch: Vec<Looked>| batch.into_iter().for_each(|looked| scan.take(looked));
+    match how.read(file, seen, &look, &mut take) {
+        Ok(tally) => Ok(tally),
+        Err(error) if file == how.wanted.path => {
+            Err(CliError::of(error.as_ref()).hint("a format can be named: --events FORMAT=PATH"))
+        }
+        Err(error) => Ok(sources::lost(file, error.as_ref())),
     }
 }

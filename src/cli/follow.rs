@@ -11,9 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use super::args::{DetectArgs, DetectFormat};
-use super::detect::{SEEN, given, pool, zone};
+use super::detect::{bounds, pool};
 use super::incident::of_detect;
 use super::output::Terminal;
+use super::sources::{self, How, SEEN};
 use super::told::Told;
 use crate::clock::SystemClock;
 use crate::detect::heuristics::Heuristics;
@@ -47,7 +48,7 @@ pub async fn run(
     let lateness = SignedDuration::try_from(args.lateness).unwrap_or(SignedDuration::MAX);
     let mut round = Round {
         args,
-        zone: zone(args)?,
+        zone: sources::zone(args.zone.as_deref())?,
         followed: wanted.iter().cloned().map(Followed::new).collect(),
         wanted,
         rules: scan.rules(),
@@ -101,8 +102,13 @@ impl Round<'_> {
         let map = |record: Record| look(rules, acts, record);
         let mut busy = false;
         for (followed, wanted) in self.followed.iter_mut().zip(self.wanted) {
+            let how = How {
+                wanted,
+                zone: &self.zone,
+                bounds: bounds(self.args),
+            };
             followed
-                .look(&|opened| given(self.args, wanted, &self.zone, opened))
+                .look(&|opened| how.given(opened))
                 .map_err(|error| CliError::of(&error))?;
             for reader in followed.readers() {
                 reader.until(now);

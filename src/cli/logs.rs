@@ -14,18 +14,17 @@ use jiff::tz::TimeZone;
 
 use super::CliError;
 use super::context::{Opened, Place};
-use super::detect::SEEN;
 use super::output::Terminal;
 use super::rules::files::{self, is_rule};
-use crate::clock::SystemClock;
+use super::sources::{self, How, SEEN};
 use crate::detect::scan::ScanOptions;
 use crate::detect::sigma::{Options, Rules};
 use crate::engine::LogInput;
+use crate::events::Seen;
 use crate::events::frame::Bounds;
 use crate::events::source::{self, Wanted};
-use crate::events::{Given, Reader, Seen, SourceTerms};
-use crate::model::{EventSource, Record, Tally, Trust};
-use crate::ports::{Clock, Logs};
+use crate::model::{EventSource, Record, Tally};
+use crate::ports::Logs;
 
 /// Which logs.
 #[derive(Args, Debug, Clone, Default)]
@@ -96,13 +95,7 @@ fn named(args: &LogArgs, opened: &Opened) -> Result<Vec<(Wanted, TimeZone)>, Cli
 
 fn configured(sources: &[EventSource], place: &Place) -> Result<Vec<(Wanted, TimeZone)>, CliError> {
     let each = sources.iter().map(|source| {
-        let zone = match &source.zone {
-            None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name).map_err(|_| {
-                CliError::new(format!("detect.events: there is no time zone {name:?}"))
-                    .hint("a name as in Europe/Berlin")
-            })?,
-        };
+        let zone = sources::zone(source.zone.as_deref())?;
         let wanted = Wanted {
             format: Some(source.format),
             trust: source.trust,
@@ -134,55 +127,21 @@ impl Logs for LogFiles {
             let files = match source::files(wanted) {
                 Ok(files) => files,
                 Err(error) => {
-                    tallies.push(lost(&wanted.path, &error));
+                    tallies.push(sources::lost(&wanted.path, &error));
                     continue;
                 }
             };
-            let each = files.iter();
-            tallies.extend(each.map(|file| read(wanted, zone, file, &mut seen, take)));
+            let how = How {
+                wanted,
+                zone,
+                bounds: Bounds::default(),
+            };
+            for file in &files {
+                let read = how.read(file, &mut seen, &|record| record, take);
+                let tally = read.unwrap_or_else(|error| sources::lost(file, error.as_ref()));
+                tallies.push(tally);
+            }
         }
         tallies
     }
-}
-
-fn lost(file: &Path, error: &dyn std::error::Error) -> Tally {
-    Tally {
-        source: file.display().to_string(),
-        error: Some(crate::report_chain(error)),
-        ..Tally::default()
-    }
-}
-
-/// Reads one file to its end.
-fn read(
-    wanted: &Wanted,
-    zone: &TimeZone,
-    file: &Path,
-    seen: &mut Seen,
-    take: &mut dyn FnMut(Vec<Record>),
-) -> Tally {
-    let opened = match source::open(wanted, file) {
-        Ok(opened) => opened,
-        Err(error) => return lost(file, &error),
-    };
-    let given = Given {
-        format: wanted.format,
-        trust: wanted.trust,
-        terms: SourceTerms {
-            name: Arc::clone(&opened.name),
-            trust: Trust::Unauthenticated,
-            host: wanted.host.clone(),
-            zone: zone.clone(),
-            until: opened.written.unwrap_or_else(|| SystemClock.now()),
-        },
-        bounds: Bounds::default(),
-    };
-    let mut reader = match Reader::new(opened, given) {
-        Ok(reader) => reader,
-        Err(error) => return lost(file, &error),
-    };
-    while let Some(records) = reader.next(seen, &|record| record) {
-        take(records);
-    }
-    reader.into_tally()
 }

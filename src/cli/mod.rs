@@ -30,6 +30,7 @@ mod reconcile;
 mod reports;
 mod rules;
 mod schema;
+mod sources;
 mod targets;
 mod told;
 mod trust;

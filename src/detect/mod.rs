@@ -11,6 +11,7 @@ pub mod drift;
 pub mod fields;
 pub mod heuristics;
 pub mod incidents;
+mod logins;
 pub mod rule_tests;
 pub mod scan;
 pub mod sigma;

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::collect::{self, Collected, Counted, Met};
 use super::heuristics::{Act, Heuristics};
+use super::logins::{Logins, may_be_login};
 use super::sigma::{Correlator, Fired, Hit, Limits, Rules};
 use crate::events::formats::event;
 use crate::model::{Detection, Event, EventRef, Finding, Record, RecordPlace, RuleCount, Trust};
@@ -51,6 +52,8 @@ pub struct Looked {
     hit: Option<Box<Known>>,
     /// Where heuristics are on.
     act: Option<Box<Act>>,
+    /// A record that may be a login, behind which others are.
+    login: Option<Box<Record>>,
 }
 
 struct Known {
@@ -64,6 +67,7 @@ pub fn look(rules: &Rules, heuristics: bool, record: Record) -> Looked {
     let hits = rules.hits(&record);
     Looked {
         time: record.time,
+        login: may_be_login(&record).then(|| Box::new(record.clone())),
         act: heuristics.then(|| Box::new(Act::new(&record, event(&record)))),
         hit: (!hits.is_empty()).then(|| {
             Box::new(Known {
@@ -88,6 +92,7 @@ pub struct Scan {
     correlator: Correlator,
     collected: Collected,
     heuristics: Option<Heuristics>,
+    logins: Logins,
     waiting: BTreeMap<(Timestamp, RecordPlace), Known>,
     waiting_bytes: usize,
     /// The watermark: what is older was counted already.
@@ -108,6 +113,7 @@ impl Scan {
             options,
             collected: Collected::new(options.findings),
             heuristics: None,
+            logins: Logins::default(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
             counted_until: Timestamp::MIN,
@@ -144,7 +150,11 @@ impl Scan {
     pub fn take(&mut self, looked: Looked) {
         self.newest = self.newest.max(looked.time);
         self.from = Some(self.from.map_or(looked.time, |from| from.min(looked.time)));
-        if let Some(known) = looked.hit {
+        if let Some(login) = &looked.login {
+            self.logins.take(login);
+        }
+        if let Some(mut known) = looked.hit {
+            self.logins.complete(&mut known.event, &known.record);
             self.gather(*known);
         }
         if let (Some(heuristics), Some(act)) = (&mut self.heuristics, looked.act) {

@@ -1,6 +1,6 @@
 //! Who is behind one record: the login it goes back to, whether that is somebody known, and what speaks against them.
 
-use super::logins::{Logins, Said};
+use crate::detect::logins::{Logins, Said};
 use crate::events::formats;
 use crate::model::{Actor, Event, EventRef, Format, Known, Party, Record, Trust};
 

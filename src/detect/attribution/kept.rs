@@ -6,9 +6,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::coverage::Coverage;
-use super::logins::Logins;
 use super::named::{self, Did};
 use super::places::{self, Key, Strength};
+use crate::detect::logins::Logins;
 use crate::model::{Drift, Format, Record};
 
 /// Records that are kept of one drift besides the first.

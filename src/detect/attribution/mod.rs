@@ -9,7 +9,6 @@
 mod actor;
 mod coverage;
 mod kept;
-mod logins;
 mod named;
 mod places;
 mod proof;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::model::{EventRef, Format, Record, Trust};
+use crate::model::{Event, EventRef, Format, Record, Trust};
 
 /// Logins, accepted lines and failing pairs that are remembered.
 const MOST: usize = 65_536;
@@ -18,6 +18,9 @@ const MOST: usize = 65_536;
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 /// sshd's line and the session's opening are not further apart.
 const NEAR: SignedDuration = SignedDuration::from_mins(2);
+
+/// Types of audit records that tell of logins.
+const OPENINGS: [&str; 3] = ["USER_START", "USER_LOGIN", "USER_AUTH"];
 
 /// What one record says of a login.
 #[derive(Clone, PartialEq, Debug)]
@@ -55,6 +58,19 @@ fn text(body: &Value, key: &str) -> Option<String> {
     Some(body.get(key)?.as_str()?.to_owned())
 }
 
+/// Whether a record may say something of a login. Most do not.
+pub(super) fn may_be_login(record: &Record) -> bool {
+    let is = |key: &str, words: &[&str]| {
+        let text = record.body.get(key).and_then(Value::as_str);
+        text.is_some_and(|text| words.contains(&text))
+    };
+    match record.format {
+        Format::Auditd => is("type", &OPENINGS),
+        Format::Syslog | Format::Journald => is("action", &["ssh-login"]),
+        _ => false,
+    }
+}
+
 impl Logins {
     pub(super) fn take(&mut self, record: &Record) {
         match record.format {
@@ -72,7 +88,7 @@ impl Logins {
         let program = text(body, "exe").unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or("").to_owned();
         // Who becomes another in a session opens no session of its own.
-        if !["USER_START", "USER_LOGIN", "USER_AUTH"].contains(&kind.as_str())
+        if !OPENINGS.contains(&kind.as_str())
             || ["sudo", "su", "pkexec", "doas"].contains(&program.as_str())
         {
             return;
@@ -194,6 +210,30 @@ impl Logins {
         }
     }
 
+    /// Adds to an event without an address where the session came from in which it was done, and who had logged in. Only what is
+    /// believed as far as the record itself counts, so that a forged line makes nothing less believed.
+    pub(super) fn complete(&self, event: &mut Event, record: &Record) {
+        let is_host = matches!(
+            record.format,
+            Format::Auditd | Format::Syslog | Format::Journald
+        );
+        if !is_host || !event.addresses.is_empty() {
+            return;
+        }
+        for said in self.behind(record) {
+            if said.trust < record.trust {
+                continue;
+            }
+            event.addresses.extend(said.address.clone());
+            let actor = &mut event.actor;
+            if actor.original.is_none() && said.user.as_ref() != Some(&actor.name) {
+                actor.original.clone_from(&said.user);
+            }
+        }
+        event.addresses.sort();
+        event.addresses.dedup();
+    }
+
     /// All that is said of the login behind a record.
     pub(super) fn behind(&self, record: &Record) -> Vec<&Said> {
         let Some(session) = text(&record.body, "session") else {
@@ -260,5 +300,73 @@ fn said(record: &Record, what: &str) -> Said {
         program: None,
         host: record.host.clone(),
         pid: record.body.get("pid").and_then(Value::as_u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{RecordPlace, TimeBasis};
+
+    fn record(second: i64, host: &str, trust: Trust, body: Value) -> Record {
+        Record {
+            format: Format::Auditd,
+            place: RecordPlace {
+                source: format!("{host} {trust}").into(),
+                line: second.unsigned_abs(),
+            },
+            trust,
+            time: Timestamp::from_second(1_800_000_000 + second).unwrap(),
+            basis: TimeBasis::Stated,
+            id: None,
+            host: Some(host.into()),
+            body,
+        }
+    }
+
+    fn opening(second: i64, host: &str, trust: Trust, session: &str, address: &str) -> Record {
+        let body = json!({"type": "USER_START", "exe": "/usr/sbin/sshd", "success": true,
+            "session": session, "login_user": "alice", "address": address, "pid": 7});
+        record(second, host, trust, body)
+    }
+
+    fn completed(logins: &Logins, act: &Record) -> Event {
+        let mut event = Event::default();
+        event.actor.name = "root".into();
+        logins.complete(&mut event, act);
+        event
+    }
+
+    // Goal: an act in a session comes from where the session does; one of another session, another host or an earlier time does
+    // not, and what is less believed than the act says nothing of it.
+    #[test]
+    fn an_act_comes_from_where_its_session_does() {
+        let act = |second, host: &str, session: &str| {
+            let body = json!({"type": "SYSCALL", "session": session});
+            record(second, host, Trust::HostWritten, body)
+        };
+        let mut logins = Logins::default();
+        for login in [
+            opening(10, "h1", Trust::HostWritten, "4", "192.0.2.66"),
+            opening(20, "h1", Trust::Unauthenticated, "5", "203.0.113.9"),
+        ] {
+            assert!(may_be_login(&login));
+            logins.take(&login);
+        }
+        let found = completed(&logins, &act(30, "h1", "4"));
+        assert_eq!(found.addresses, ["192.0.2.66"]);
+        assert_eq!(found.actor.original.as_deref(), Some("alice"));
+        for other in [
+            act(30, "h2", "4"),
+            act(5, "h1", "4"),
+            act(30, "h1", "5"),
+            act(30, "h1", "6"),
+        ] {
+            assert!(!may_be_login(&other));
+            let found = completed(&logins, &other);
+            assert_eq!((found.addresses.len(), found.actor.original), (0, None));
+        }
     }
 }
